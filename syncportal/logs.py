@@ -43,7 +43,7 @@ class LineFormatter(logging.Formatter):
 
 def describe(error: BaseException | None) -> str:
     """Class and places of an error and of what caused it, innermost place last; no messages."""
-    parts = []
+    parts: list[str] = []
     while error is not None and len(parts) < 4:
         frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
         places = " > ".join(f"{short(frame.filename)}:{frame.lineno}" for frame in frames)
