@@ -14,13 +14,23 @@ It raises only ``emr_adapters.errors``; one unreadable record never fails a page
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from emr_adapters.records import AppointmentRecord, Changes, Draft, Group, Person, Practitioner, Unreadable
+from emr_adapters.records import (
+    AppointmentRecord,
+    Changes,
+    Draft,
+    Group,
+    Person,
+    Practitioner,
+    Unreadable,
+)
+from emr_adapters.times import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,24 @@ class Adapter(ABC):
 
     kind: ClassVar[str]
     reading_version: ClassVar[str] = "1"  # raise it when ``parse`` reads the same raw differently
+
+    def __init__(
+        self,
+        config: AdapterConfig,
+        *,
+        before_request: Callable[[], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Makes no request. Raises NotConfigured when a setting is missing or cannot be one.
+
+        ``before_request`` is called before every request, retries included: the caller's rate budget.
+        ``sleep`` and ``now`` are given by tests.
+        """
+        self.config = config
+        self.before_request = before_request
+        self.sleep = sleep
+        self.now = now
 
     @property
     @abstractmethod

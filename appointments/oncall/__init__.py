@@ -1,0 +1,1 @@
+"""OnCall Health's external API, behind the same contract as every EMR."""
