@@ -15,6 +15,7 @@ import argparse
 import base64
 import configparser
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -24,7 +25,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -51,15 +51,12 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     """Run `demo` or `verify` inside a complete environment; returns the exit code."""
     try:
         check_python()
-        if verb == "demo":
-            from syncportal import demo as module
-        else:
-            from syncportal import verify as module  # type: ignore[no-redef]
+        module = importlib.import_module(f"syncportal.{verb}")
         options = module.parser().parse_args(arguments)  # --help and typos need no environment
         python = ensure(ROOT, dev=verb == "verify")
         if not is_running(python):
             return start_again(python, [str(ROOT / "manage.py"), verb, *arguments])
-        return module.main(options)
+        return int(module.main(options))
     except Problem as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
@@ -235,9 +232,8 @@ def uv_reads_our_settings() -> bool:
 def pip_command(python: Path, folder: Path) -> list[str]:
     """How to call a pip that installs into ``python``'s environment."""
     if importlib.util.find_spec("pip"):
-        import pip
-
-        if tuple(int(part) for part in re.findall(r"\d+", pip.__version__)[:2]) >= (22, 3):
+        version = str(importlib.import_module("pip").__version__)
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= (22, 3):
             return [sys.executable, "-m", "pip", "--python", str(python)]
     return [str(python), str(fetch_pip(folder) / "pip")]  # a wheel is a zip file: Python can run it
 
@@ -252,7 +248,7 @@ def fetch_pip(folder: Path) -> Path:
             raise Problem(f"The package index {hide_login(index)} does not offer {PIP_WHEEL}.")
         link = found.group(0)[len('href="') : -1].partition("#")[0].replace("&amp;", "&")
         content = download(with_login(urllib.parse.urljoin(index, link), index))
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (OSError, ValueError) as error:  # URLError, SSLError and timeouts are OSErrors
         reason = getattr(error, "reason", error)
         raise Problem(
             f"The package index {hide_login(index)} cannot be reached: {reason}.\n{NETWORK_HINT}"
