@@ -14,7 +14,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 
 class Absent(enum.Enum):
@@ -99,9 +99,6 @@ class Problem:
     detail: str = ""
 
 
-Maybe: TypeAlias = "datetime | int | str | tuple[Any, ...] | None | Absent"
-
-
 @dataclass(frozen=True, slots=True)
 class AppointmentRecord:
     """One appointment as one side states it.
@@ -117,14 +114,14 @@ class AppointmentRecord:
     state: State | Absent = ABSENT
     raw_status: str = ""
     outcome: Outcome | None = None
-    start: datetime | None | Absent = ABSENT
-    minutes: int | None | Absent = ABSENT
+    start: datetime | Absent | None = ABSENT
+    minutes: int | Absent | None = ABSENT
     types: tuple[str, ...] | Absent = ABSENT
     title: str | Absent = ABSENT
     practitioners: tuple[Practitioner, ...] | Absent = ABSENT
     people: tuple[Person, ...] | Absent = ABSENT
     places: tuple[str, ...] | Absent = ABSENT
-    reference: str | None | Absent = ABSENT
+    reference: str | Absent | None = ABSENT
     version: str | None = None
     modified_at: datetime | None = None
     is_block: bool = False
@@ -164,7 +161,7 @@ class Changes:
     type: str | Absent = ABSENT
     title: str | Absent = ABSENT
     practitioner: Practitioner | Absent = ABSENT
-    reference: str | None | Absent = ABSENT
+    reference: str | Absent | None = ABSENT
 
     def stated(self) -> dict[str, Any]:
         """Only the fields that are to be written, by name."""

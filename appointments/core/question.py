@@ -1,0 +1,97 @@
+"""A question for a person: kind, reason, evidence and choices, in codes and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from appointments.core.kinds import Action, Kind
+from appointments.core.plans import Plan, digest, plan_to_json
+from emr_adapters.records import Group, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """``code`` picks the sentence in ``wording.py``; ``details`` fill its gaps."""
+
+    code: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One of several records, patients or providers a choice can be about."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``plan`` is the write it leads to, None for a decision that only we remember.
+
+    ``plans`` gives the write per target where one must be picked.
+    """
+
+    action: Action
+    plan: Plan | None = None
+    recommended: bool = False
+    targets: tuple[Target, ...] = ()
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def irreversible(self) -> bool:
+        return any(plan.irreversible for plan in (self.plan, *self.plans.values()) if plan)
+
+    @property
+    def writes(self) -> bool:
+        return self.plan is not None or bool(self.plans)
+
+    def plan_for(self, target: str | None) -> Plan | None:
+        return self.plans.get(target) if self.plans and target else self.plan
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One differing group as both sides and the baseline state it, JSON as the API gives it."""
+
+    oncall: Any = None
+    emr: Any = None
+    baseline: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    kind: Kind
+    reason: Reason
+    groups: Mapping[Group, Shown] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    ids: Mapping[Side, str] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """What a remembered decision is about: it lapses when any of these values changes."""
+        shown = {str(group): [shown.oncall, shown.emr] for group, shown in self.groups.items()}
+        return digest([self.kind, shown, sorted((str(s), i) for s, i in self.ids.items())])
+
+    @property
+    def version(self) -> str:
+        """Changes only when what is shown changes (design, section 7)."""
+        offered = [
+            [
+                choice.action,
+                choice.recommended,
+                [[t.id, t.label] for t in choice.targets],
+                plan_to_json(choice.plan) if choice.plan else None,
+                {key: plan_to_json(plan) for key, plan in choice.plans.items()},
+            ]
+            for choice in self.choices
+        ]
+        baseline = {str(g): s.baseline for g, s in self.groups.items()}
+        return digest(
+            [self.subject, self.reason.code, dict(self.reason.details), baseline, offered]
+        )
+
+    def choice(self, action: str) -> Choice | None:
+        return next((choice for choice in self.choices if choice.action == action), None)

@@ -1,0 +1,172 @@
+"""A visit that has no partner on the other side: out of scope, in doubt, to be created, or missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from appointments.core import choices
+from appointments.core.compare import Half
+from appointments.core.creates import create_choice, create_plans, lacking_for_create
+from appointments.core.kinds import Action, Kind, Scope
+from appointments.core.plans import Plan
+from appointments.core.policy import (
+    GateFacts,
+    GateStop,
+    Mode,
+    Permission,
+    Rules,
+    Subject,
+    create_gate,
+)
+from appointments.core.question import Choice, Question, Reason, Target
+from appointments.core.values import SKIP
+from appointments.core.view import View
+from emr_adapters.records import Group, Side, State
+
+MISSING_IN = {Side.ONCALL: Kind.MISSING_IN_ONCALL, Side.EMR: Kind.MISSING_IN_EMR}
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    scope: Scope | None = None
+    automatic: Plan | None = None
+    question: Question | None = None
+
+
+def decide_single(half: Half, view: View, rules: Rules, now: datetime) -> Single:
+    scope = out_of_scope(half, rules, now)
+    if scope is not None:
+        return Single(scope=scope)
+    if view.doubt is not None:
+        return Single(question=_doubt_question(half, view, rules))
+    if view.listed_elsewhere:
+        return Single(scope=Scope.CANDIDATE)
+    if view.candidates:
+        return Single(question=_possible_match(half, view, rules))
+    target = half.side.other
+    lacking = lacking_for_create(half, target, view, rules)
+    facts = GateFacts(view.gate.sweep_complete, (), lacking)
+    stop = create_gate(facts, start=half.when.start, now=now)
+    if not facts.sweep_complete:
+        return Single(scope=Scope.UNPROVEN)
+    return _create_or_ask(half, stop, lacking, view, rules)
+
+
+def out_of_scope(half: Half, rules: Rules, now: datetime) -> Scope | None:
+    """The stated reason why a visit without a partner needs none (law 1)."""
+    start = half.when.start
+    kind = half.values.get(Group.TYPE)
+    if half.off:
+        return Scope.CANCELLED
+    if half.state is State.NOT_YET:
+        return Scope.NOT_YET
+    if half.is_block:
+        return Scope.BLOCK
+    if kind == SKIP:
+        return Scope.SKIPPED_TYPE
+    if kind == "message":
+        return Scope.MESSAGE
+    if half.outcome is not None:
+        return Scope.OUTCOME
+    if start is not None and start <= now:
+        return Scope.PAST
+    if start is not None and not rules.window[0] <= start < rules.window[1]:
+        return Scope.OUTSIDE_WINDOW
+    if rules.permission(half.side, Subject.CREATE) is Permission.NEVER:
+        return Scope.NEVER
+    return None
+
+
+def _create_or_ask(
+    half: Half, stop: GateStop | None, lacking: tuple[str, ...], view: View, rules: Rules
+) -> Single:
+    target = half.side.other
+    plans = create_plans(half, target, view, rules) if not lacking else {}
+    why = _why_create_asks(half, stop, rules)
+    if not why and set(plans) == {""}:
+        plan = plans[""]
+        if plan.fingerprint in view.failed_plans:
+            return Single(question=choices.failed_question(plan, view, rules))
+        return Single(automatic=plan)
+    if not why:
+        why = "pick"
+    return Single(question=_missing(half, Reason(why, {"fields": list(lacking)}), view, rules))
+
+
+def _why_create_asks(half: Half, stop: GateStop | None, rules: Rules) -> str:
+    if stop is not None:
+        return str(stop)
+    if not rules.capabilities[half.side.other].can_create:
+        return "cannot_write"
+    if rules.permission(half.side, Subject.CREATE) is Permission.ASK:
+        return "policy_asks"
+    if rules.mode is not Mode.LIVE:
+        return str(rules.mode)
+    first_seen = max(half.seen_at.values(), default=None)
+    if first_seen is None or first_seen < rules.page_started_at:
+        return "before_page"
+    return ""
+
+
+def _missing(half: Half, reason: Reason, view: View, rules: Rules) -> Question:
+    target = half.side.other
+    offered: list[Choice] = []
+    create = create_choice(half, target, view, rules)
+    if create is not None:
+        offered.append(
+            Choice(create.action, create.plan, not create.targets, create.targets, create.plans)
+        )
+    cancel_allowed = rules.permission(target, Subject.CANCEL) is not Permission.NEVER
+    if (
+        half.side is not rules.record
+        and rules.capabilities[half.side].can_cancel
+        and cancel_allowed
+    ):
+        plan = choices.cancel_plan(half, view, rules)
+        offered.append(Choice(choices.CANCEL_IN[half.side], plan))
+    if create is None:
+        offered.append(choices.BY_HAND)
+    offered.append(choices.LEAVE)
+    shown = choices.shown_groups(choices.VISIT_GROUPS, view)
+    return Question(MISSING_IN[target], reason, shown, tuple(offered), choices.ids_of(view))
+
+
+def _possible_match(half: Half, view: View, rules: Rules) -> Question:
+    """The other side holds a visit that could be this one: nothing automatic until a person says."""
+    free = [c for c in view.candidates if c.free]
+    offered: list[Choice] = []
+    if len(free) == 1:
+        offered.append(Choice(Action.LINK, recommended=len(view.candidates) == 1))
+    elif free:
+        offered.append(Choice(Action.LINK, targets=tuple(Target(c.id, c.id) for c in free)))
+    offered += [choices.NOT_A_MATCH, choices.LEAVE]
+    ids = choices.ids_of(view)
+    shown_view = view
+    if len(view.candidates) == 1:
+        other = view.candidates[0].half
+        ids[other.side] = other.id
+        shown_view = View(halves={**view.halves, other.side: other}, book=view.book)
+    reason = Reason("possible_match", {"candidates": [c.id for c in view.candidates]})
+    shown = choices.shown_groups(choices.VISIT_GROUPS, shown_view)
+    return Question(Kind.POSSIBLE_MATCH, reason, shown, tuple(offered), ids)
+
+
+def _doubt_question(half: Half, view: View, rules: Rules) -> Question:
+    if view.doubt is None:
+        raise ValueError("there is no doubt to ask about")
+    offered: list[Choice] = []
+    if view.doubt.kind is Kind.DANGLING_REFERENCE:
+        create = create_choice(half, half.side.other, view, rules)
+        proven = view.gate.sweep_complete and not view.candidates
+        if create is not None and proven:
+            offered.append(create)
+        free = tuple(Target(c.id, c.id) for c in view.candidates if c.free)
+        if free:
+            offered.append(Choice(Action.LINK, targets=free))
+    else:
+        offered.append(choices.NOT_A_MATCH)
+    offered += [choices.BY_HAND, choices.LEAVE]
+    reason = Reason(str(view.doubt.kind), {"ids": list(view.doubt.ids), "side": str(half.side)})
+    shown = choices.shown_groups(choices.VISIT_GROUPS, view)
+    return Question(view.doubt.kind, reason, shown, tuple(offered), choices.ids_of(view))

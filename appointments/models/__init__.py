@@ -1,0 +1,45 @@
+"""All tables, in the order of the flow. No I/O, no logic in ``save()``."""
+
+from __future__ import annotations
+
+from appointments.models.configuration import (
+    Connection,
+    Division,
+    Membership,
+    Provider,
+    Role,
+    TypeRule,
+)
+from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
+from appointments.models.work import (
+    AuditEvent,
+    Decision,
+    Delivery,
+    Heartbeat,
+    Mismatch,
+    Push,
+    Refusal,
+    RequestBudget,
+)
+
+__all__ = [
+    "Appointment",
+    "AppointmentPerson",
+    "AuditEvent",
+    "Baseline",
+    "Connection",
+    "Decision",
+    "Delivery",
+    "Division",
+    "Heartbeat",
+    "Membership",
+    "Mismatch",
+    "Pair",
+    "Provider",
+    "Push",
+    "Refusal",
+    "RequestBudget",
+    "Role",
+    "Run",
+    "TypeRule",
+]
