@@ -1,0 +1,60 @@
+# For developers. Nothing has to be installed first: each target sets up .venv by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Settings as in production, with keys that protect nothing.
+PRODUCTION := ENV_FILE= DEBUG=0 SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJKL \
+	CREDENTIALS_KEY=only-to-check ALLOWED_HOSTS=portal.example.org INSECURE_HTTP=0 DATABASE_URL=sqlite:///:memory:
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-config \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock
+
+check: environment browser format lint types layers templates migrations locked deploy
+	@echo "make check: all good"
+
+environment:
+	@$(PYTHON) -m syncportal.bootstrap --dev >/dev/null
+
+format: environment
+	$(BIN)/ruff format --check .
+
+lint: environment
+	$(BIN)/ruff check .
+
+types: environment
+	$(BIN)/mypy
+
+layers: environment
+	$(BIN)/lint-imports --no-logo
+
+templates: environment
+	@if [ -d templates ]; then $(BIN)/djlint --lint --quiet templates; fi
+
+migrations: environment
+	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+
+# From the files alone: works without a network.
+locked: environment
+	$(BIN)/python -m pytest -q tests/test_requirements.py
+
+deploy: environment
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# On CI a missing browser must not quietly leave its tests out.
+browser: environment
+	@if [ "$${CI:-}" = "true" ]; then \
+		$(BIN)/python -c "from syncportal.verify import find_browser; import sys; sys.exit(0 if find_browser() else 'CI needs a browser: none was found.')"; \
+	fi
+
+fmt: environment
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The quick part: no PostgreSQL, no browser.
+test: environment
+	$(BIN)/python -m pytest -q -n 2
+
+lock: environment
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements.in requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,44 @@
+"""What may stand in a log line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from syncportal.logs import LineFormatter
+
+TOKEN = "s3cret-token"
+
+
+def line(message: str, *arguments: object, name: str = "appointments", exc_info=None) -> str:
+    record = logging.LogRecord(name, logging.INFO, "file.py", 1, message, arguments, exc_info)
+    return LineFormatter().format(record)
+
+
+def test_webhook_token_is_masked_wherever_it_comes_from():
+    path = f"/webhooks/oncall/{TOKEN}/"
+    assert TOKEN not in line(f"Not Found: {path}")
+    assert TOKEN not in line('"%s %s HTTP/1.1" %s', "POST", path, 404)
+    assert TOKEN not in line(f"http://host{path.rstrip('/')}?x=1")
+
+
+def test_record_is_one_line():
+    assert "\n" not in line("one\ntwo\r\nthree")
+
+
+def test_error_is_written_without_its_message():
+    try:
+        try:
+            raise ValueError("Key (email)=(marie@example.org) already exists")
+        except ValueError as cause:
+            raise RuntimeError("about Marie") from cause
+    except RuntimeError:
+        text = line("Push failed", exc_info=sys.exc_info())
+    assert "marie" not in text.lower()
+    assert "builtins.RuntimeError at tests/test_logs.py:" in text
+    assert "from builtins.ValueError" in text
+
+
+def test_queue_engines_traceback_text_is_cut():
+    text = line("Failed 'push' (id) - ValueError: Marie : Traceback\n  File", name="django-q")
+    assert text.endswith("Failed 'push' (id)")
