@@ -1,0 +1,1 @@
+"""The control API that tests and the page use to arrange the practice world."""

@@ -1,0 +1,1 @@
+"""A practice EMR that speaks FHIR R4."""

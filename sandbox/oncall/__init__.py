@@ -1,0 +1,1 @@
+"""A practice OnCall Health external API (oncall docs; behaviour of DRF where silent)."""

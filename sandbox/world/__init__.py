@@ -1,0 +1,1 @@
+"""What both practice systems share: switches, faults, logs, webhooks, seeding."""
