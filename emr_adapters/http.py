@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -44,6 +44,8 @@ LONGEST_WAIT: Final = 5.0  # a longer Retry-After is the caller's to wait for
 RETRY_UNTIL: Final = 30.0  # seconds after the first attempt; no retry begins later
 LARGEST: Final = 32 * 1024 * 1024  # bytes of one answer
 REDIRECTS: Final = 3
+
+Params: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -103,7 +105,7 @@ class Http:
     def get(
         self,
         path: str,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         *,
         listing: bool = False,
         accept: Collection[int] = (),
@@ -157,7 +159,7 @@ class Http:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None,
+        params: Params | None,
         form: Mapping[str, str] | None,
         listing: bool,
         accept: Collection[int],
@@ -219,7 +221,7 @@ class Http:
         url: str,
         *,
         write: bool,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         form: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -254,7 +256,7 @@ class Http:
         self,
         method: str,
         url: str,
-        params: Mapping[str, str] | None,
+        params: Params | None,
         form: Mapping[str, str] | None,
         json: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,

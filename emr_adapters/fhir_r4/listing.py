@@ -1,0 +1,72 @@
+"""Paging through a FHIR search: ``next`` links are opaque, and may lead anywhere.
+
+A cursor has to carry what is needed to notice a loop, because the next page may be read by another
+process: the link, short marks of the links already followed, and how many rows were dropped so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from emr_adapters.errors import BadResponse
+from emr_adapters.fhir_r4.actors import dicts, text
+
+MOST_PAGES: Final = 5_000
+_FATAL: Final = frozenset({"error", "fatal"})
+_CUT_SHORT: Final = frozenset({"incomplete", "too-costly", "timeout", "throttled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    url: str
+    seen: tuple[str, ...] = ()
+    dropped: int = 0
+
+    def dump(self) -> str:
+        return json.dumps([self.url, "".join(self.seen), self.dropped], separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str) -> Cursor:
+        url, seen, dropped = json.loads(text)
+        return cls(url, tuple(seen[i : i + 8] for i in range(0, len(seen), 8)), dropped)
+
+
+def following(
+    bundle: Mapping[str, Any], asked: str, base_url: str, cursor: Cursor | None
+) -> Cursor | None:
+    """The cursor of the next page, None on the last. Raises BadResponse on a repeated link."""
+    links = [
+        text(link.get("url"))
+        for link in dicts(bundle.get("link"))
+        if link.get("relation") == "next"
+    ]
+    if not links:
+        return None
+    if not links[0]:
+        raise BadResponse("The EMR named a next page without an address.")
+    url = urljoin(asked if links[0].startswith("?") else base_url, links[0])
+    seen = (*(cursor.seen if cursor else ()), _mark(asked))
+    if _mark(url) in seen:
+        raise BadResponse("The listing of the EMR loops: it names a page that was already read.")
+    if len(seen) >= MOST_PAGES:
+        raise BadResponse("The listing of the EMR does not end.")
+    return Cursor(url, seen, cursor.dropped if cursor else 0)
+
+
+def _mark(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:8]
+
+
+def refuse_outcome(bundle: Mapping[str, Any]) -> None:
+    """Raises BadResponse when the server says inside the page that it is not the whole page."""
+    for entry in dicts(bundle.get("entry")):
+        resource = entry.get("resource")
+        if isinstance(resource, Mapping) and resource.get("resourceType") == "OperationOutcome":
+            for issue in dicts(resource.get("issue")):
+                if issue.get("severity") in _FATAL or issue.get("code") in _CUT_SHORT:
+                    raise BadResponse("The EMR says that its list is not complete.")
