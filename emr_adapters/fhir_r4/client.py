@@ -226,21 +226,31 @@ class FhirR4Adapter(Adapter):
     def find_people(self, *, email: str, name: str) -> tuple[Person, ...]:
         """By e-mail, then by name. The words travel in a body: an address ends in logs (law 14)."""
         found: dict[str, Person] = {}
-        for parameter, value in (("email", email.strip()), ("name", name.strip())):
-            if value:
-                for patient in self._search_people(parameter, value):
-                    reference = f"{PATIENT}/{text(patient.get('id'))}"
-                    if patient.get("active") is not False and fetchable(reference):
-                        found.setdefault(reference, person(patient, id=reference))
+        for one in self._search_people("email", email.strip()):
+            if one.email.casefold() == email.strip().casefold():
+                found.setdefault(one.id, one)
+        # Servers match a name word by word from its beginning: ask for the last, compare the rest.
+        parts = name.replace(",", " ").casefold().split()
+        for one in self._search_people("name", parts[-1] if parts else ""):
+            known = (
+                f"{one.name} {one.first_name} {one.last_name}".replace(",", " ").casefold().split()
+            )
+            if {parts[0], parts[-1]} <= set(known):
+                found.setdefault(one.id, one)
         return tuple(found.values())
 
-    def _search_people(self, parameter: str, value: str) -> Iterator[Mapping[str, Any]]:
+    def _search_people(self, parameter: str, value: str) -> Iterator[Person]:
+        if not value:
+            return
         answer = self._http.search(
             f"{PATIENT}/_search", {parameter: value, "_count": str(self._page_size)}
         )
         cursor = None
         for _ in range(PEOPLE_PAGES):
-            yield from resources_in(answer.data, PATIENT)
+            for patient in resources_in(answer.data, PATIENT):
+                reference = f"{PATIENT}/{text(patient.get('id'))}"
+                if patient.get("active") is not False and fetchable(reference):
+                    yield person(patient, id=reference)
             cursor = following(answer.data, answer.url, self._http.base_url, cursor)
             if cursor is None:
                 return
