@@ -16,7 +16,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import TextIO
 from syncportal.bootstrap import Problem
 from syncportal.processes import (
     Failed,
+    Once,
     Program,
     Runner,
     Stop,
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(options: argparse.Namespace) -> int:
+def main(options: argparse.Namespace, parts: Parts | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; 0 after either, 1 if something failed."""
     stop_on_signals()
     data: Path = options.data.resolve()
@@ -69,7 +70,7 @@ def main(options: argparse.Namespace) -> int:
         if options.reset and not forget(data, ask=not options.no_input):
             return 1
         with sole_user(data) as notes:
-            run(data, options.port, notes)
+            run(data, options.port, notes, parts or demo_parts)
     except Stop:
         say("Stopped. Nothing is left running; your data stay in " + str(data))
         return 0
@@ -194,29 +195,25 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
     }
 
 
-def sandbox(data: Path, ports: Ports, settings: dict[str, str]) -> Program:
+def demo_parts(data: Path, ports: Ports, settings: dict[str, str]) -> list[Program | Once]:
+    """What the demo consists of, in the order in which it comes up."""
     token = settings["ONCALL_WEBHOOK_TOKEN"]
-    return Program(
-        "sandbox",
-        [
-            *[sys.executable, "-m", "sandbox", "--data", str(data / "sandbox")],
-            *["--page-port", str(ports.page)],
-            *["--oncall-port", str(ports.oncall)],
-            *["--emr-port", str(ports.emr)],
-            *["--webhook-url", f"http://{HOST}:{ports.web}/webhooks/oncall/{token}/"],
-        ],
-        ready=f"http://{HOST}:{ports.page}/",
-    )
-
-
-def portal(ports: Ports) -> list[Program]:
-    bind = f"{HOST}:{ports.web}"
-    serve = ["-k", "gthread", "--workers", "1", "--threads", "8", "--bind", bind]
+    web = f"{HOST}:{ports.web}"
+    sandbox = [
+        *[sys.executable, "-m", "sandbox", "--data", str(data / "sandbox")],
+        *["--page-port", str(ports.page), "--oncall-port", str(ports.oncall)],
+        *["--emr-port", str(ports.emr)],
+        *["--webhook-url", f"http://{web}/webhooks/oncall/{token}/"],
+    ]
+    server = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--workers", "1", "--threads", "8"]
     return [
+        Once("database", [*MANAGE, "migrate", "--no-input", "--verbosity", "0"]),
+        Program("practice systems", sandbox, ready=f"http://{HOST}:{ports.page}/"),
+        Once("demo data", [*MANAGE, "demodata"]),
         Program(
             "web server",
-            [sys.executable, "-m", "gunicorn", *serve, "syncportal.wsgi"],
-            ready=f"http://{HOST}:{ports.web}/accounts/login/",
+            [*server, "--bind", web, "syncportal.wsgi"],
+            ready=f"http://{web}/accounts/login/",
         ),
         Program("worker", [*MANAGE, "worker"]),
     ]
@@ -224,8 +221,10 @@ def portal(ports: Ports) -> list[Program]:
 
 # --- the run --------------------------------------------------------------------------------------
 
+Parts = Callable[[Path, Ports, dict[str, str]], Sequence[Program | Once]]
 
-def run(data: Path, port: int, notes: TextIO) -> None:
+
+def run(data: Path, port: int, notes: TextIO, parts: Parts) -> None:
     """Bring everything up in order, say where it is, and watch it until ``Stop`` or ``Failed``."""
     began = time.monotonic()
     ports = choose_ports(port)
@@ -235,18 +234,11 @@ def run(data: Path, port: int, notes: TextIO) -> None:
     logs.mkdir()
     runner = Runner(settings, ROOT, logs, mark=str(data), say=say)
     try:
-        say("Preparing the database …")
-        runner.run_once("migrate", [*MANAGE, "migrate", "--no-input", "--verbosity", "0"])
-        say("Starting the practice systems …")
-        runner.start(sandbox(data, ports, settings))
-        facts = runner.run_once("demodata", [*MANAGE, "demodata"])
-        say("Starting the web server and the worker …")
-        for program in portal(ports):
-            runner.start(program)
+        printed = runner.begin(parts(data, ports, settings))
         notes.truncate(0)
         notes.write(settings["PORTAL_URL"])
         notes.flush()
-        say(welcome(settings, facts, data, time.monotonic() - began))
+        say(welcome(settings, printed.get("demo data", ""), data, time.monotonic() - began))
         runner.watch()
     finally:
         ignore_signals()

@@ -7,13 +7,15 @@ carries ``MARK`` in its environment, and whoever still carries it after the poli
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ from pathlib import Path
 MARK = "SYNCPORTAL_DEMO_OF"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_LINES = 8
+LIBC = ctypes.CDLL(None)  # looked up here: a forked child must not start loading libraries
 
 
 class Failed(Exception):
@@ -39,6 +42,14 @@ class Program:
     command: list[str]
     ready: str | None = None
     start_seconds: float = 60
+
+
+@dataclass(frozen=True)
+class Once:
+    """A command that is run to its end before the next part starts."""
+
+    name: str
+    command: list[str]
 
 
 @dataclass
@@ -61,6 +72,17 @@ class Runner:
     grace_seconds: float = 15
     settle_seconds: float = 1.0
     running: list[Running] = field(default_factory=list)
+
+    def begin(self, parts: Iterable[Program | Once]) -> dict[str, str]:
+        """Bring the parts up in order; returns what each command printed, by its name."""
+        printed: dict[str, str] = {}
+        for part in parts:
+            self.say(f"Starting: {part.name} …")
+            if isinstance(part, Once):
+                printed[part.name] = self.run_once(part.name, part.command)
+            else:
+                self.start(part)
+        return printed
 
     def start(self, program: Program) -> None:
         """Start it and return when it answers; ``Failed`` if it ends or stays silent."""
@@ -141,6 +163,7 @@ class Runner:
             "cwd": self.folder,
             "env": {**self.environment, MARK: self._mark(name), "PYTHONUNBUFFERED": "1"},
             "start_new_session": True,
+            "preexec_fn": end_with_parent if sys.platform == "linux" else None,
         }
 
     def _launch(self, program: Program) -> subprocess.Popen[bytes]:
@@ -196,6 +219,12 @@ def describe(returncode: int) -> str:
     return f"exit code {returncode}"
 
 
+def end_with_parent() -> None:
+    """Linux: ask for a SIGTERM should the runner be killed. Called between fork and exec."""
+    pr_set_pdeathsig = 1
+    LIBC.prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 def kill_group(pid: int, number: signal.Signals) -> None:
     """Signal a whole group; one that is already gone is what we wanted."""
     with suppress(ProcessLookupError, PermissionError):  # macOS: the latter for a group of zombies
@@ -245,7 +274,9 @@ def stop_on_signals() -> None:
         raise Stop
 
     for number in STOP_SIGNALS:
-        signal.signal(number, handler)
+        # Under nohup a hang-up is to be ignored, and stays so.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def ignore_signals() -> None:
