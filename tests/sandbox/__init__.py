@@ -1,0 +1,1 @@
+"""Tests of the practice systems, over real sockets."""
