@@ -12,6 +12,7 @@ import re
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 MASK = "***"
 # The only secret that a url has to carry, because OnCall can send nothing else (docs/security.md).
@@ -19,6 +20,24 @@ WEBHOOK_TOKEN = re.compile(r"(/webhooks/oncall/)[^/\s?\"']+")
 FRAMES = 12
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def logging_settings(level: str) -> dict[str, Any]:
+    """Everything to standard error, through one formatter.
+
+    Django's own handlers are replaced: they print tracebacks with values, and mail pages of them.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": LineFormatter}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            name: {"handlers": ["console"], "propagate": False}
+            for name in ("django", "django.server", "django-q")
+        },
+    }
 
 
 def mask(text: str) -> str:

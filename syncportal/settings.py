@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from syncportal.env import env, env_bool, env_int, env_list, env_secret, read_env_file
+from syncportal.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
@@ -76,7 +78,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ],
+            ]
         },
     },
 ]
@@ -99,7 +101,7 @@ else:
     DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 
 WORKERS = env_int("WORKERS", 1 if ON_SQLITE else 2)
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "syncportal",
     "orm": "default",
     "workers": WORKERS,
@@ -153,11 +155,8 @@ if env_bool("BEHIND_PROXY"):
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
+        **{f"{kind}-src": ["'self'"] for kind in ("script", "style", "font", "connect")},
         "img-src": ["'self'", "data:"],  # the admin's icons are data: images of its style sheet
-        "font-src": ["'self'"],
-        "connect-src": ["'self'"],
         "form-action": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
@@ -184,7 +183,6 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
 
@@ -201,25 +199,9 @@ TIME_ZONE = "UTC"  # a visit is shown in its division's zone, whatever the serve
 STATIC_URL = "/static/"
 STATIC_ROOT = env("STATIC_ROOT", default="") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
-STATIC_STORAGE = (
-    "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    if STATIC_ROOT
-    else "django.contrib.staticfiles.storage.StaticFilesStorage"
-)
+HASHED, PLAIN = "whitenoise.storage.CompressedManifest", "django.contrib.staticfiles.storage."
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": STATIC_STORAGE},
+    "staticfiles": {"BACKEND": f"{HASHED if STATIC_ROOT else PLAIN}StaticFilesStorage"},
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "syncportal.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        # Django's own handlers would print tracebacks with values, and mail pages of them.
-        name: {"handlers": ["console"], "propagate": False}
-        for name in ("django", "django.server", "django-q")
-    },
-}
+LOGGING = logging_settings(env("LOG_LEVEL", default="INFO"))
