@@ -11,15 +11,12 @@ import logging
 import re
 import traceback
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 MASK = "***"
 # The only secret that a url has to carry, because OnCall can send nothing else (docs/security.md).
 WEBHOOK_TOKEN = re.compile(r"(/webhooks/oncall/)[^/\s?\"']+")
 FRAMES = 12
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def logging_settings(level: str) -> dict[str, Any]:
