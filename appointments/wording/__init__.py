@@ -1,0 +1,72 @@
+"""Codes and values → sentences for people, translatable, in one place.
+
+Nothing else in the product writes a sentence about a visit. Everything here is a pure function of rows
+and JSON; times are shown in the division's zone. No function returns an empty text.
+"""
+
+from __future__ import annotations
+
+from appointments.wording.choices import (
+    choice_label,
+    confirmation_sentence,
+    preview_lines,
+    refused_in_mode,
+    target_question,
+)
+from appointments.wording.happenings import (
+    audit_sentence,
+    delivery_sentence,
+    error_sentence,
+    push_sentence,
+    push_title,
+    refusal_sentence,
+    run_sentence,
+    scope_sentence,
+    time_ago,
+    time_until,
+)
+from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
+from appointments.wording.values import (
+    clock_text,
+    day_text,
+    group_label,
+    moment_text,
+    outcome_label,
+    short_text,
+    side_name,
+    value_text,
+    zone_of,
+    zone_text,
+)
+
+__all__ = [
+    "audit_sentence",
+    "choice_label",
+    "clock_text",
+    "closed_sentence",
+    "confirmation_sentence",
+    "day_text",
+    "delivery_sentence",
+    "error_sentence",
+    "group_label",
+    "kind_label",
+    "moment_text",
+    "outcome_label",
+    "preview_lines",
+    "push_sentence",
+    "push_title",
+    "reason_sentence",
+    "refusal_sentence",
+    "refused_in_mode",
+    "run_sentence",
+    "scope_sentence",
+    "short_text",
+    "side_name",
+    "status_label",
+    "target_question",
+    "time_ago",
+    "time_until",
+    "value_text",
+    "zone_of",
+    "zone_text",
+]

@@ -1,0 +1,239 @@
+"""What the product did, is doing, and why it leaves a visit alone: pushes, runs, deliveries, audit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from appointments.core.kinds import Operation, Scope
+from appointments.models import AuditEvent, Delivery, Pair, Push, Run
+from appointments.wording.choices import LABELS
+from appointments.wording.values import (
+    group_label,
+    sentence,
+    short_text,
+    side_in_text,
+    side_name,
+    value_text,
+    zone_of,
+)
+from emr_adapters.records import Group
+
+SCOPES: Final[dict[str, Promise]] = {
+    Scope.CANCELLED: gettext_lazy("It is cancelled: nothing has to agree."),
+    Scope.PAST: gettext_lazy(
+        "It has begun and was never on the other side: too late to create it."
+    ),
+    Scope.OUTCOME: gettext_lazy("It already has an outcome: nothing has to agree."),
+    Scope.MESSAGE: gettext_lazy("It is a message without a partner: messages stay where they are."),
+    Scope.SKIPPED_TYPE: gettext_lazy("Visits of its type are not for OnCall (type table)."),
+    Scope.BLOCK: gettext_lazy("It is blocked time in the calendar, not a visit."),
+    Scope.NOT_YET: gettext_lazy("It is proposed or wait-listed: not a visit yet."),
+    Scope.NO_DIVISION: gettext_lazy("No division of ours is set up for its place."),
+    Scope.OUTSIDE_WINDOW: gettext_lazy("It is outside the days that are compared."),
+    Scope.NEVER: gettext_lazy("The division's policy says never to carry this over."),
+    Scope.CANDIDATE: gettext_lazy(
+        "It could be the partner of another visit, and is asked about there."
+    ),
+    Scope.UNMAPPED: gettext_lazy(
+        "Its provider or type is not set up yet: an administrator is asked about that value."
+    ),
+    Scope.UNPROVEN: gettext_lazy(
+        "The other side has not been listed completely yet: nothing is concluded before."
+    ),
+}
+PUSH_STATES: Final[dict[str, Promise]] = {
+    "waiting": gettext_lazy("waits to be sent"),
+    "held": gettext_lazy("held: unusually many changes came at once, somebody has to look"),
+    "sending": gettext_lazy("being sent"),
+    "unknown": gettext_lazy("sent without an answer: being looked for before anything is repeated"),
+    "reading_back": gettext_lazy("sent, being read back"),
+    "done": gettext_lazy("done, and read back"),
+    "dropped": gettext_lazy("no longer needed, nothing was sent"),
+    "failed": gettext_lazy("failed, somebody has to look"),
+    "undone": gettext_lazy("taken back before it was sent"),
+}
+ERRORS: Final[dict[str, Promise]] = {
+    "temporary": gettext_lazy("%(side)s did not answer; it is tried again by itself."),
+    "rate_limited": gettext_lazy("%(side)s asked to slow down; it goes on by itself."),
+    "outcome_unknown": gettext_lazy(
+        "%(side)s did not confirm; it is looked for before anything is repeated."
+    ),
+    "changed_remotely": gettext_lazy("The visit changed meanwhile; it was compared afresh."),
+    "not_found": gettext_lazy("%(side)s no longer has this visit."),
+    "not_configured": gettext_lazy(
+        "%(side)s refused the sign-in or a setting is missing: an administrator has to look."
+    ),
+    "rejected": gettext_lazy("%(side)s refused the value."),
+    "unsupported": gettext_lazy("%(side)s cannot do this: it has to be done there by hand."),
+    "bad_response": gettext_lazy("%(side)s gave an answer that could not be read."),
+    "permanent": gettext_lazy("%(side)s refused it for good."),
+    "no_longer_same": gettext_lazy("Something else is right by now; it was compared afresh."),
+    "not_taken_over": gettext_lazy("%(side)s accepted it but still shows the old value."),
+}
+REFUSALS: Final[dict[str, Promise]] = {
+    "token": gettext_lazy("with a wrong token"),
+    "malformed": gettext_lazy("that could not be read"),
+    "url": gettext_lazy("with a strange address"),
+    "too_large": gettext_lazy("that were too large"),
+    "type": gettext_lazy("of an unknown content type"),
+    "rate": gettext_lazy("because too many wrong tokens came"),
+}
+VERBS: Final[dict[str, Promise]] = {
+    "viewed": gettext_lazy("looked at it"),
+    "searched": gettext_lazy("searched for a patient"),
+    "raw_viewed": gettext_lazy("looked at the raw record"),
+    "resolved": gettext_lazy("decided"),
+    "undone": gettext_lazy("took the decision back"),
+    "retried": gettext_lazy("asked to try the write again"),
+    "released": gettext_lazy("let held writes go"),
+    "written": gettext_lazy("wrote"),
+    "created": gettext_lazy("created the visit"),
+    "updated": gettext_lazy("changed the visit"),
+    "cancelled": gettext_lazy("cancelled the visit"),
+    "linked": gettext_lazy("linked the two sides"),
+    "unlinked": gettext_lazy("took the two sides apart"),
+}
+
+
+def scope_sentence(scope_code: str, pair: Pair | None = None) -> str:
+    """Why a visit needs no agreement (law 1)."""
+    text = SCOPES.get(scope_code)
+    return str(text) if text else _("It is out of scope.")
+
+
+def error_sentence(code: str, side: str, detail: str = "") -> str:
+    """What went wrong at a remote system, and who does what next."""
+    text = ERRORS.get(code)
+    general = str(text) % {"side": side_name(side)} if text else ""
+    parts = [part for part in (general, sentence(detail) if detail else "") if part]
+    return " ".join(parts) or _("Something went wrong at %(side)s.") % {"side": side_in_text(side)}
+
+
+def push_title(push: Push) -> str:
+    """The intended write in words: "Time to 10:30 in OnCall"."""
+    side = side_in_text(push.side)
+    values: dict[str, Any] = (push.plan or {}).get("values") or {}
+    zone = zone_of(push)
+    if push.operation == Operation.CREATE:
+        when = values.get(Group.WHEN)
+        text = value_text(Group.WHEN, when, zone) if when else _("a visit")
+        return _("Create in %(side)s: %(what)s") % {"side": side, "what": text}
+    if push.operation == Operation.CANCEL:
+        return _("Cancel in %(side)s") % {"side": side}
+    if push.operation == Operation.REFERENCE or not values:
+        return _("Store the reference in %(side)s") % {"side": side}
+    before = push.before or {}
+    said = [
+        _("%(group)s to %(value)s")
+        % {
+            "group": group_label(group),
+            "value": short_text(group, value, zone, [before.get(group)]),
+        }
+        for group, value in values.items()
+    ]
+    return _("%(what)s in %(side)s") % {"what": ", ".join(said), "side": side}
+
+
+def push_sentence(push: Push) -> str:
+    """Where the write is now, and what went wrong if something did."""
+    state = str(PUSH_STATES.get(push.status, push.status))
+    text = sentence(state)
+    if push.status == Push.Status.WAITING and push.attempts:
+        text = sentence(
+            ngettext("tried %(n)d time, waits", "tried %(n)d times, waits", push.attempts)
+            % {"n": push.attempts}
+        )
+    troubled = push.status in (Push.Status.FAILED, Push.Status.WAITING, Push.Status.UNKNOWN)
+    if troubled and (push.error_code or push.error):
+        text += " " + error_sentence(push.error_code, push.side, push.error)
+    return text
+
+
+def run_sentence(run: Run) -> str:
+    """What one listing brought."""
+    counts = _("%(read)d read, %(changed)d changed") % {"read": run.read, "changed": run.changed}
+    if run.unreadable:
+        counts += ", " + _("%(n)d set aside as unreadable") % {"n": run.unreadable}
+    if run.status == Run.Status.RUNNING:
+        return sentence(_("under way: %(counts)s so far") % {"counts": counts})
+    if run.status == Run.Status.COMPLETE:
+        return sentence(counts)
+    why = run.error or _("the list ended early")
+    return sentence(
+        _("not complete, so nothing was concluded from it (%(why)s); %(counts)s")
+        % {"why": why.rstrip("."), "counts": counts}
+    )
+
+
+def delivery_sentence(delivery: Delivery) -> str:
+    """What became of one webhook."""
+    texts = {
+        Delivery.Status.STORED: _("Stored; the visit is about to be read."),
+        Delivery.Status.DONE: _("The visit was read."),
+        Delivery.Status.IGNORED: _("Kept and ignored: an event that is not about a visit."),
+        Delivery.Status.FAILED: _("The visit could not be read."),
+    }
+    text = texts.get(Delivery.Status(delivery.status), delivery.status)
+    return f"{text} {sentence(delivery.error)}" if delivery.error else text
+
+
+def refusal_sentence(reason: str, count: int) -> str:
+    """How many webhooks were turned away, and why."""
+    why = str(REFUSALS.get(reason, reason.replace("_", " ")))
+    return ngettext("%(count)d request %(why)s", "%(count)d requests %(why)s", count) % {
+        "count": count,
+        "why": why,
+    }
+
+
+def audit_sentence(event: AuditEvent) -> str:
+    """Who did or saw what: "Maria Roy decided: Use EMR." """
+    verb = str(VERBS.get(event.verb, event.verb.replace("_", " ").replace(".", " ")))
+    details: dict[str, Any] = event.details or {}
+    action = details.get("action")
+    if action:
+        verb += f": {LABELS.get(action, action)}"
+    if event.verb == "viewed" and len(event.subjects or ()) > 1:
+        verb = _("saw it in a list")
+    if event.verb in ("written", "created", "updated", "cancelled") and details.get("side"):
+        verb += " " + _("in %(side)s") % {"side": side_in_text(str(details["side"]))}
+    return sentence(f"{event.actor or _('somebody')} {verb}")
+
+
+# --- spans of time ------------------------------------------------------------------------------------
+
+
+def time_until(moment: datetime | None, now: datetime | None = None) -> str:
+    """For a visit: "in 40 min", "begun 10 min ago", "no time"."""
+    if moment is None:
+        return _("no time")
+    seconds = (moment - (now or timezone.now())).total_seconds()
+    if seconds < 0:
+        return _("begun %(span)s ago") % {"span": _span(-seconds)}
+    return _("in %(span)s") % {"span": _span(seconds)}
+
+
+def time_ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """For news: "4 min ago", "never"."""
+    if moment is None:
+        return _("never")
+    seconds = ((now or timezone.now()) - moment).total_seconds()
+    return _("%(span)s ago") % {"span": _span(max(seconds, 0))}
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return _("%(n)d s") % {"n": int(seconds)}
+    minutes = int(seconds // 60)
+    if minutes < 120:
+        return _("%(n)d min") % {"n": minutes}
+    hours = minutes // 60
+    if hours < 48:
+        return _("%(n)d h") % {"n": hours}
+    return ngettext("%(n)d day", "%(n)d days", hours // 24) % {"n": hours // 24}

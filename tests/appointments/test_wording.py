@@ -1,0 +1,344 @@
+"""Sentences for people: every code has one, and they say what a receptionist would say."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appointments import wording
+from appointments.core.kinds import Action, Kind, Scope
+from appointments.core.policy import GateStop, Mode
+from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
+from appointments.wording import reasons
+from appointments.wording.happenings import PUSH_STATES, SCOPES
+from tests.make import make_choice, make_plan, when
+
+CORE = Path(reasons.__file__).resolve().parents[1] / "core"
+TEN = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # 10:00 in Toronto
+HALF = TEN + timedelta(minutes=30)
+NO_REASON = {"", "never"}  # carried alone; hidden by policy
+
+
+def row(kind=Kind.VALUES_DIFFER, code="other_changed", groups=None, details=None, **fields):
+    """An unsaved mismatch: wording needs no database."""
+    division = Division(name="Downtown", time_zone="America/Toronto", system_of_record="emr")
+    return Mismatch(
+        kind=kind,
+        reason_code=code,
+        reason_details=details or {},
+        groups=groups or {},
+        division=division,
+        **fields,
+    )
+
+
+def moved(oncall=TEN, emr=TEN, before=TEN):
+    return {
+        "when": {
+            "oncall": oncall and when(oncall),
+            "emr": emr and when(emr),
+            "baseline": before and when(before),
+        }
+    }
+
+
+def codes_in_core() -> set[str]:
+    """Every reason that core can give, read from its source."""
+    found = {str(mode) for mode in Mode if mode is not Mode.LIVE} | {str(s) for s in GateStop}
+    for path in CORE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            found |= set(_codes(node))
+    return found - NO_REASON
+
+
+def _codes(node: ast.AST):
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason":
+        yield from _texts(node.args[0])
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "why":
+        yield from _texts(node.value)
+    if isinstance(node, ast.FunctionDef) and (
+        node.name.startswith("_why") or node.name == "_settle_group"
+    ):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Return) and inner.value is not None:
+                yield from _texts(inner.value)
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "cancelled_question":
+        yield from _texts(node.args[1])
+
+
+def _texts(node: ast.expr):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*_texts(node.body), *_texts(node.orelse))
+    elif isinstance(node, ast.Tuple):
+        yield from (text for item in node.elts for text in _texts(item))
+
+
+def test_codes_are_found_in_core():
+    known = {"first_sight", "both_changed", "gone", "moved", "pick", "mail_limit", "lacking"}
+    assert known <= codes_in_core()
+    assert {"uncancelled", "cancelled_and_edited", "unknown_participants"} <= codes_in_core()
+
+
+@pytest.mark.parametrize(
+    "code",
+    sorted(
+        codes_in_core() | {"unmapped", "unreadable", "duplicate_reference", "dangling_reference"}
+    ),
+)
+def test_every_reason_of_core_has_its_own_sentence(code):
+    assert code in reasons.TAILS or code in reasons.SPECIAL
+    for kind in Kind:
+        text = wording.reason_sentence(row(kind, code, moved(HALF)))
+        assert len(text) > 10
+        assert text[0].isupper() or not text[0].isalpha()
+        assert text.endswith((".", "?"))
+        assert "%(" not in text
+        assert code not in text or "_" not in code
+
+
+def test_an_unknown_reason_still_says_what_differs():
+    text = wording.reason_sentence(row(code="something_new", groups=moved(HALF)))
+    assert "OnCall moved it from 10:00 to 10:30" in text
+
+
+@pytest.mark.parametrize("enumeration", [Kind, Action, Scope])
+def test_every_code_has_a_label(enumeration):
+    table = {
+        Kind: reasons.KINDS,
+        Action: wording.choices.LABELS,
+        Scope: SCOPES,
+    }[enumeration]
+    assert set(table) == {member.value for member in enumeration}
+
+
+def test_every_state_of_a_push_has_a_sentence():
+    assert set(PUSH_STATES) == set(Push.Status.values)
+
+
+@pytest.mark.parametrize(
+    ("mismatch", "expected"),
+    [
+        (
+            row(groups=moved(emr=HALF), code="mail_limit"),
+            "The EMR moved it from 10:00 to 10:30; OnCall still has 10:00; the patient was mailed "
+            "twice within the hour, so you are asked before a third mail.",
+        ),
+        (
+            row(groups=moved(oncall=HALF)),
+            "OnCall moved it from 10:00 to 10:30; the EMR, which decides here, still has 10:00.",
+        ),
+        (
+            row(groups=moved(oncall=HALF, emr=TEN + timedelta(hours=1)), code="both_changed"),
+            "Both changed the time: OnCall now has 10:30, the EMR 11:00 (before: 10:00).",
+        ),
+        (
+            row(groups=moved(oncall=HALF, before=None), code="first_sight"),
+            "OnCall has 10:30, the EMR 10:00, and nobody has said yet which is right.",
+        ),
+        (
+            row(groups=moved(oncall=TEN + timedelta(days=1))),
+            "OnCall moved it from Mon 23 Nov, 10:00 to Tue 24 Nov, 10:00; the EMR, which decides "
+            "here, still has Mon 23 Nov, 10:00.",
+        ),
+        (
+            row(Kind.MISSING_IN_EMR, "policy_asks"),
+            "In OnCall but not in the EMR; Downtown wants to be asked about this.",
+        ),
+        (
+            row(Kind.MISSING_IN_ONCALL, "lacking", details={"fields": ["email"]}),
+            "No e-mail in the EMR: add one, then it can be created in OnCall.",
+        ),
+        (
+            row(Kind.MISSING_IN_EMR, "lacking", details={"fields": ["patient_unknown"]}),
+            "In OnCall but not in the EMR; the EMR knows no patient with this name and e-mail: "
+            "reception has to register the patient.",
+        ),
+        (
+            row(Kind.CANCELLED_ON_ONE_SIDE, "policy_asks", moved(), {"side": "oncall"}),
+            "Cancelled in OnCall, still booked in the EMR; Downtown wants to be asked about this.",
+        ),
+        (
+            row(Kind.VANISHED, "gone", moved(), {"side": "oncall"}),
+            "No longer found in OnCall, but still booked in the EMR.",
+        ),
+        (
+            row(
+                code="cannot_write",
+                groups={
+                    "provider": {
+                        "oncall": {"id": "1", "name": "Dr. B. Chen"},
+                        "emr": {"id": "2", "name": "Dr. A. Lavoie"},
+                        "baseline": {"id": "2", "name": "Dr. A. Lavoie"},
+                    }
+                },
+            ),
+            "OnCall changed the provider from Dr. A. Lavoie to Dr. B. Chen; the EMR still has "
+            "Dr. A. Lavoie; it cannot be changed from here, change it in the EMR by hand.",
+        ),
+    ],
+)
+def test_reasons_read_as_a_receptionist_would_say_them(mismatch, expected, time_machine):
+    time_machine.move_to(TEN - timedelta(hours=1), tick=False)
+    assert wording.reason_sentence(mismatch) == expected
+
+
+def test_an_hour_that_a_clock_change_repeats_is_told_apart():
+    first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+    groups = moved(oncall=first + timedelta(hours=1), emr=first, before=None)
+    text = wording.reason_sentence(row(groups=groups, code="first_sight"))
+    assert "01:30 EST" in text
+    assert "01:30 EDT" in text
+
+
+def test_possible_match_says_what_speaks_for_it_and_against():
+    groups = {
+        **moved(),
+        "people": {
+            "oncall": [{"name": "Ana Souza", "email": "ana@example.org"}],
+            "emr": [{"name": "Ana Souza", "email": "a.souza@example.com"}],
+        },
+    }
+    mismatch = row(Kind.POSSIBLE_MATCH, "possible_match", groups, {"candidates": ["12"]})
+    mismatch.oncall_id, mismatch.emr_id = "12", "abc"
+    assert wording.reason_sentence(mismatch) == (
+        "A visit in OnCall could be this one: same time, name; different e-mail."
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "label"),
+    [
+        (
+            make_choice("use_emr", make_plan("oncall", values={"when": when(HALF)})),
+            "Use EMR: 10:30",
+        ),
+        (
+            make_choice("use_oncall", make_plan("emr", values={"when": when(TEN)})),
+            "Use OnCall: 10:00",
+        ),
+        (make_choice("create_in_oncall", make_plan(operation="create")), "Create in OnCall"),
+        (make_choice("cancel_in_emr", make_plan("emr", "cancel")), "Cancel in EMR"),
+        (make_choice("link"), "Same visit"),
+        (make_choice("not_a_match"), "Not the same"),
+        (make_choice("leave_different"), "Leave it different"),
+        (make_choice("by_hand"), "Will be done by hand"),
+        (make_choice("retry", make_plan()), "Try again"),
+    ],
+)
+def test_buttons_say_what_they_do(choice, label):
+    assert wording.choice_label(choice, row(groups=moved(emr=HALF))) == label
+
+
+def test_a_length_that_differs_is_what_the_button_says():
+    groups = {"when": {"oncall": when(TEN, 30), "emr": when(TEN, 45), "baseline": when(TEN, 30)}}
+    choice = make_choice("use_emr", make_plan("oncall", values={"when": when(TEN, 45)}))
+    assert wording.choice_label(choice, row(groups=groups)) == "Use EMR: 45 min"
+
+
+@pytest.mark.parametrize(
+    ("plan", "lines"),
+    [
+        (
+            make_plan("oncall", values={"when": when(HALF)}, mails=("ana@example.org",)),
+            [
+                "OnCall: Time changes from 10:00 to 10:30.",
+                "OnCall will e-mail ana@example.org about the new time.",
+            ],
+        ),
+        (
+            make_plan("emr", values={"when": when(TEN)}),
+            ["EMR: Time changes from 10:30 to 10:00.", "Nobody is mailed."],
+        ),
+        (
+            make_plan(
+                "oncall", "cancel", mails=("a@example.org", "b@example.org"), irreversible=True
+            ),
+            [
+                "The visit is cancelled in OnCall.",
+                "OnCall will e-mail a@example.org and b@example.org that the visit is cancelled.",
+                "This cannot be undone in OnCall.",
+            ],
+        ),
+    ],
+)
+def test_preview_names_the_write_and_who_is_mailed(plan, lines):
+    choice = make_choice("use_emr", plan)
+    assert wording.preview_lines(choice, row(groups=moved(emr=HALF))) == lines
+
+
+def test_preview_of_a_create_says_everything_that_is_written():
+    values = {
+        "when": when(TEN),
+        "type": "online",
+        "provider": {"id": "7", "name": "Dr. Ada Osei"},
+        "people": [{"name": "Ana Souza", "email": "ana@example.org"}],
+        "label": "Visit with Dr. Ada Osei",
+        "where": "Downtown",
+    }
+    plan = make_plan("oncall", "create", values, mails=("ana@example.org",))
+    first, second = wording.preview_lines(make_choice("create_in_oncall", plan), row())
+    for said in ("10:00", "30 min", "Online", "Dr. Ada Osei", "Ana Souza"):
+        assert said in first
+    assert second == "OnCall will e-mail the invitation to ana@example.org."
+
+
+@pytest.mark.parametrize("action", [a.value for a in Action])
+def test_every_choice_has_a_preview(action):
+    for kind in Kind:
+        for plan in (None, make_plan("emr", "cancel")):
+            choice = make_choice(action, plan)
+            assert all(wording.preview_lines(choice, row(kind, groups=moved(HALF))))
+
+
+def test_irreversible_choices_say_who_will_be_mailed_before_they_are_asked_again():
+    plan = make_plan("oncall", "cancel", mails=("ana@example.org",), irreversible=True)
+    text = wording.confirmation_sentence(make_choice("cancel_in_oncall", plan), row())
+    assert text == (
+        "This cannot be undone in OnCall, and ana@example.org will be mailed. Really do it?"
+    )
+
+
+def test_pushes_runs_deliveries_and_events_are_told_in_sentences():
+    division = Division(name="Downtown", time_zone="America/Toronto")
+    push = Push(
+        division=division,
+        side="oncall",
+        operation="update",
+        status="failed",
+        plan=make_plan(values={"when": when(HALF)}),
+        before={"when": when(TEN)},
+        error_code="rejected",
+        error="datetime: must lie in the future",
+    )
+    assert wording.push_title(push) == "Time to 10:30 in OnCall"
+    assert wording.push_sentence(push) == (
+        "Failed, somebody has to look. OnCall refused the value. Datetime: must lie in the future."
+    )
+    run = Run(
+        connection=Connection(side="emr"), status="incomplete", read=3, error="Page 2 failed."
+    )
+    assert wording.run_sentence(run) == (
+        "Not complete, so nothing was concluded from it (Page 2 failed); 3 read, 0 changed."
+    )
+    assert wording.delivery_sentence(Delivery(status="stored")).startswith("Stored")
+    event = AuditEvent(actor="maria", verb="resolved", details={"action": "use_emr"})
+    assert wording.audit_sentence(event) == "Maria decided: Use EMR."
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (40, "in 40 min"),
+        (0.5, "in 30 s"),
+        (180, "in 3 h"),
+        (2880, "in 2 days"),
+        (-10, "begun 10 min ago"),
+    ],
+)
+def test_time_to_a_visit(minutes, text):
+    assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
