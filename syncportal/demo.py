@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 HOST = "127.0.0.1"
 KEYS = "keys.json"
+SANDBOX_API_KEY = "practice-coordinator-key"  # the practice OnCall's own, known to everybody
 WEB_PORT, PAGE_PORT, ONCALL_PORT, EMR_PORT = 8000, 9100, 9101, 9102
 
 
@@ -188,6 +189,7 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
         "DEBUG": "0",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "INSECURE_HTTP": "1",  # http://localhost only; the server listens nowhere else
+        "ONCALL_API_KEY": SANDBOX_API_KEY,
         "PORTAL_URL": f"http://localhost:{ports.web}/",
         "SANDBOX_PAGE_URL": f"http://localhost:{ports.page}/",
         "SANDBOX_ONCALL_URL": f"http://{HOST}:{ports.oncall}/",
@@ -205,7 +207,11 @@ def demo_parts(data: Path, ports: Ports, settings: dict[str, str]) -> list[Progr
         *["--emr-port", str(ports.emr)],
         *["--webhook-url", f"http://{web}/webhooks/oncall/{token}/"],
     ]
-    server = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--workers", "1", "--threads", "8"]
+    server = [
+        *[sys.executable, "-m", "gunicorn", "-k", "gthread", "--workers", "1", "--threads", "8"],
+        *["--logger-class", "syncportal.access.MaskedLogger", "--access-logfile", "-"],
+        "--no-control-socket",  # it would lie in the home folder, one for all of this user
+    ]
     return [
         Once("database", [*MANAGE, "migrate", "--no-input", "--verbosity", "0"]),
         Program("practice systems", sandbox, ready=f"http://{HOST}:{ports.page}/"),

@@ -72,7 +72,7 @@ def main(options: argparse.Namespace) -> int:
             pytest("SQLite", ["-n", "2", *without_browser()], environment),
             pytest("PostgreSQL", ["-n", "2", *ignored, *without_browser()], on_postgres),
         ]
-        if browser and BROWSER_TESTS.is_dir():
+        if browser:
             outcomes += [
                 pytest("Browser on SQLite", with_browser(), environment),
                 pytest("Browser on PostgreSQL", with_browser(), on_postgres),
@@ -92,16 +92,15 @@ def with_browser() -> list[str]:
 def summary(outcomes: list[Outcome], browser: str | None, server: str) -> str:
     """What ran, what did not and why."""
     lines = ["What ran", *(f"  {outcome}" for outcome in outcomes), f"  PostgreSQL: {server}"]
-    lines.append(
-        f"  Browser: {browser}" if browser else "  Browser: NOT RUN, no Chromium was found"
-    )
     if not browser:
-        lines.append("    Install chromium or Google Chrome, or name one: CHROMIUM=/path/to/it")
-    lines.append("  Not part of this: tests against a real OnCall account (make live)")
+        lines += ["  Browser: NOT RUN, no Chromium was found. Install chromium or Google Chrome,"]
+        lines += ["           or name one: CHROMIUM=/path/to/it"]
+    else:
+        lines.append(f"  Browser: {browser}")
+    lines.append("  Not part of this: tests against a real OnCall account (pytest -m live)")
     good = all(outcome.ok for outcome in outcomes)
-    return "\n".join(
-        [*lines, "", "Everything that ran has passed." if good else "NOT everything passed."]
-    )
+    verdict = "Everything that ran has passed." if good else "NOT everything passed."
+    return "\n".join([*lines, "", verdict])
 
 
 def find_browser() -> str | None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import timedelta
+from types import SimpleNamespace
 
+from gunicorn.config import Config
+from gunicorn.glogging import SafeAtoms
+
+from syncportal.access import MaskedLogger
 from syncportal.logs import LineFormatter
 
 TOKEN = "s3cret-token"
@@ -42,3 +48,22 @@ def test_error_is_written_without_its_message():
 def test_queue_engines_traceback_text_is_cut():
     text = line("Failed 'push' (id) - ValueError: Marie : Traceback\n  File", name="django-q")
     assert text.endswith("Failed 'push' (id)")
+
+
+def test_access_log_shows_neither_token_nor_query():
+    config = Config()
+    logger = MaskedLogger(config)
+    path = f"/webhooks/oncall/{TOKEN}/"
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "PATH_INFO": path,
+        "RAW_URI": f"{path}?name=Marie",
+        "QUERY_STRING": "name=Marie",
+    }
+    request = SimpleNamespace(headers=[("REFERER", f"http://host{path}?name=Marie")])
+    response = SimpleNamespace(status="202 Accepted", headers=[], sent=0)
+    atoms = logger.atoms(response, request, environ, timedelta(seconds=1))
+    assert TOKEN not in str(atoms)
+    assert "Marie" not in str(atoms)
+    assert "POST /webhooks/oncall/***/ HTTP/1.1" in config.access_log_format % SafeAtoms(atoms)
