@@ -102,7 +102,7 @@ def ensure(root: Path, *, dev: bool) -> Path:
     if sys.prefix != sys.base_prefix and not is_running(python) and satisfies(lock):
         return Path(sys.executable)  # somebody's own virtual environment, and complete
     what = "SyncPortal and its test tools" if dev else "SyncPortal"
-    print(f"Setting up .venv for {what} (once; about half a minute) …", flush=True)
+    print(f"Setting up .venv for {what} (once; about half a minute) …", file=sys.stderr)
     try:
         if not is_usable(root):
             make_venv(root / ".venv")

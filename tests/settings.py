@@ -16,8 +16,8 @@ os.environ.update(
     STATIC_ROOT="",
 )
 
-from syncportal.settings import *  # noqa: E402, F403
-from syncportal.settings import DATABASES, ON_SQLITE  # noqa: E402
+from syncportal.settings import *  # noqa: F403
+from syncportal.settings import DATABASES, ON_SQLITE
 
 if ON_SQLITE:
     # A file, not memory: threads of the live server meet the same locks as in production. A name of
