@@ -25,7 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 BROWSER_TESTS = TESTS / "browser"
 # These never touch a database, or bring their own: the run on SQLite has shown all they can show.
-WITHOUT_DATABASE = ["core", "adapters", "test_bootstrap.py", "test_demo.py", "test_verify.py"]
+WITHOUT_DATABASE = [
+    "core",
+    "adapters",
+    "sandbox",
+    "test_bootstrap.py",
+    "test_demo.py",
+    "test_verify.py",
+]
 NO_TESTS_COLLECTED = 5
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_BROWSERS = (
