@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from appointments.configuration import rules
 from appointments.configuration.states import DivisionState, PolicyTable, ProviderState, Snapshot
-from appointments.configuration.table import Table, unknown
+from appointments.configuration.table import Table, suggestion
 from appointments.core.policy import Mode, Permission, Subject
 from emr_adapters.records import Side
 
@@ -76,7 +76,7 @@ def read_connection(
     sole = fallback or (known[0] if len(known) == 1 else "")
     name = table.text(side, sole, required=not sole)
     if name and name not in known:
-        table.wrong(side, f"there is no [{side}.{name}]; {unknown('name', name, known)}")
+        table.wrong(side, f"there is no [{side}.{name}]{suggestion(name, known)}")
         return ""
     return name
 
@@ -180,9 +180,7 @@ def _read_divisions(
     given = table.texts("divisions")
     for name in given:
         if name not in known:
-            table.wrong(
-                "divisions", f'there is no division "{name}"; {unknown("name", name, known)}'
-            )
+            table.wrong("divisions", f'there is no division "{name}"{suggestion(name, known)}')
     left = [name for name in base.divisions if name not in written and name not in given]
     kept += [f"{table.label}: division {name}" for name in left]
     return tuple(sorted({*given, *left}))

@@ -36,11 +36,8 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(told(load(text, set_mode=set_mode, actor="loadconfig")))
         except Mistakes as mistakes:
-            count = len(mistakes.found)
-            raise CommandError(
-                f"{file}: {count} {'mistake' if count == 1 else 'mistakes'}, nothing was changed.\n"
-                f"{mistakes}"
-            ) from None
+            count = _count(mistakes.found, "mistake")
+            raise CommandError(f"{file}: {count}, nothing was changed.\n{mistakes}") from None
 
 
 def read_file(file: Path) -> str:
@@ -57,11 +54,15 @@ def read_file(file: Path) -> str:
 def checked(text: str, *, set_mode: bool) -> str:
     reading = check(text, set_mode=set_mode)
     counts = (
-        f"{len(reading.connections)} connections",
-        f"{len(reading.divisions)} divisions",
-        f"{len(reading.providers)} providers",
+        _count(reading.connections, "connection"),
+        _count(reading.divisions, "division"),
+        _count(reading.providers, "provider"),
     )
     return f"No mistakes: {', '.join(counts)}. Nothing was changed (--check)."
+
+
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def told(loaded: Loaded) -> str:
