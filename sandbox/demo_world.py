@@ -71,6 +71,7 @@ class World:
             **changes,
         }
         self.oncall.append(visit)
+        self._busy.add((doctor.practitioner_id, start))
         return visit
 
     def in_emr(
@@ -88,6 +89,7 @@ class World:
             **changes,
         }
         self.emr.append(visit)
+        self._busy.add((doctor.practitioner_id, start))
         return visit
 
     def participant(self, patient: Patient) -> dict[str, Any]:
@@ -115,12 +117,8 @@ class World:
         self._taken.add((days, patient.emr_id))
         return patient
 
-    def hold(self, doctor: Doctor, start: str) -> bool:
-        """Keep a doctor's time free for this visit; False if it is taken."""
-        if (doctor.practitioner_id, start) in self._busy:
-            return False
-        self._busy.add((doctor.practitioner_id, start))
-        return True
+    def is_free(self, doctor: Doctor, start: str) -> bool:
+        return (doctor.practitioner_id, start) not in self._busy
 
     def pair(
         self,
@@ -132,7 +130,6 @@ class World:
         **oncall: Any,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """One visit, on both sides, linked."""
-        self.hold(doctor, start)
         right = self.in_emr(place, doctor, patient, start, **(emr or {}))
         left = self.in_oncall(place, doctor, patient, start, **oncall)
         self.link(left, right)
@@ -172,7 +169,7 @@ def _ordinary_day(world: World, place: Place, days: int) -> None:
         clocks = world.dice.sample(range(18, 33), world.dice.choice((1, 2, 2, 3)))
         for half_hour in sorted(clocks):
             start = world.at(place, days, f"{half_hour // 2:02d}:{half_hour % 2 * 30:02d}")
-            if world.hold(doctor, start):
+            if world.is_free(doctor, start):
                 _ordinary_visit(world, place, doctor, start, days)
 
 

@@ -112,9 +112,10 @@ def _oncall(place: Place, zone: ZoneInfo, begin: datetime, end: datetime) -> lis
     if place.division is None:
         return []
     here = Appointment.objects.filter(division=place.division)
-    today = here.filter(starts_at__gte=begin, starts_at__lt=end) | here.filter(
-        starts_at__isnull=True
-    )
+    today = here.filter(starts_at__gte=begin, starts_at__lt=end)
+    if begin.date() == datetime.now(zone).date():
+        # A message session has no day; it would follow one through the calendar.
+        today = today | here.filter(starts_at__isnull=True)
     cards = []
     for row in today.select_related("provider").prefetch_related("participants"):
         people = ", ".join(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from sandbox.control import person
@@ -82,7 +83,7 @@ def _page(request: HttpRequest, problem: str = "", status: int = 200) -> HttpRes
         "faults_on": faulty.count_on(),
         "mail_count": Mail.objects.filter(audience="patient").count(),
         "mails": [
-            (mail, MAIL_WORDS.get(mail.kind, mail.kind), mail.at.astimezone(ZoneInfo(zone)))
+            (mail, MAIL_WORDS.get(mail.kind, mail.kind))
             for mail in Mail.objects.order_by("-id")[:SHOWN_MAILS]
         ],
         "webhooks": _webhooks(),
@@ -94,7 +95,8 @@ def _page(request: HttpRequest, problem: str = "", status: int = 200) -> HttpRes
         cards = [card for row in context["rows"] for card in (*row.oncall, *row.emr)]
         context["oncall_count"] = sum(card.system == "oncall" for card in cards)
         context["emr_count"] = sum(card.system == "emr" for card in cards)
-    response = render(request, "page/home.html", context, status=status)
+    with timezone.override(zone):
+        response = render(request, "page/home.html", context, status=status)
     response["Content-Security-Policy"] = POLICY
     response["Referrer-Policy"] = "same-origin"
     response["Cache-Control"] = "no-store"
