@@ -308,8 +308,7 @@ class FhirR4Adapter(Adapter):
             self._put(current, writing.cancelled(current))
 
     def _put(self, current: AppointmentRecord, resource: Mapping[str, Any]) -> None:
-        guarded = self.statement.versioning != "no-version" and current.version
-        headers = {"If-Match": current.version} if guarded and current.version else {}
+        headers = {"If-Match": current.version} if current.version else {}
         people = () if current.people is ABSENT else current.people
         hide = [one.name for one in people]
         self._http.write("PUT", path(current.id), resource, headers=headers, hide=hide)

@@ -80,6 +80,8 @@ def resources_in(bundle: object, kind: str) -> list[Mapping[str, Any]]:
     """The resources of one kind in a searchset, without outcomes and includes of another kind."""
     if not isinstance(bundle, Mapping) or bundle.get("resourceType") != "Bundle":
         raise BadResponse("The EMR answered a search with something that is not a bundle.")
+    if not isinstance(bundle.get("entry", []), list):
+        raise BadResponse("The EMR answered a search with a bundle that cannot be read.")
     return [
         resource
         for entry in dicts(bundle.get("entry"))
@@ -88,10 +90,10 @@ def resources_in(bundle: object, kind: str) -> list[Mapping[str, Any]]:
     ]
 
 
-def empty_entries(bundle: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def empty_entries(bundle: Mapping[str, Any]) -> list[Any]:
     """Listed, but without the resource itself: not to be lost in silence."""
     return [
         entry
-        for entry in dicts(bundle.get("entry"))
-        if not isinstance(entry.get("resource"), Mapping)
+        for entry in bundle.get("entry") or ()
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("resource"), Mapping)
     ]

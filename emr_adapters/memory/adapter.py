@@ -69,9 +69,10 @@ class MemoryAdapter(Adapter):
     ) -> Page:
         began_at = self._begin()
         with self.remote.lock:
-            self._finish(self.remote.called(operation))
-            ids = self.remote.listed(keep)
             first = int(cursor or 0)
+            page = first // self.remote.page_size + 1
+            self._finish(self.remote.called(operation, page=page))
+            ids = self.remote.listed(keep)
             last = first + self.remote.page_size
             shown = ids[first:last]
             bad = [id for id in shown if id in self.remote.unreadable]

@@ -77,6 +77,7 @@ class _Fault:
     error: Exception
     after_effect: bool
     times: int
+    page: int
 
 
 @dataclass
@@ -136,22 +137,29 @@ class MemoryRemote:
             del self.records[id]
 
     def fail_next(
-        self, operation: str, error: Exception, *, after_effect: bool = False, times: int = 1
+        self,
+        operation: str,
+        error: Exception,
+        *,
+        after_effect: bool = False,
+        times: int = 1,
+        from_page: int = 1,
     ) -> None:
         """The next ``times`` calls of ``operation`` (list, changes, read, find, people, practitioners,
-        create, update, cancel, or any) raise ``error``; ``after_effect``: after having done it."""
-        self._faults.append(_Fault(operation, error, after_effect, times))
+        create, update, cancel, or any) raise ``error``; ``after_effect``: after having done it;
+        ``from_page``: only from this page of a listing on."""
+        self._faults.append(_Fault(operation, error, after_effect, times, from_page))
 
     def clear_faults(self) -> None:
         self._faults.clear()
 
     # --- the system at work ---
 
-    def called(self, operation: str, id: str = "") -> Exception | None:
+    def called(self, operation: str, id: str = "", *, page: int = 1) -> Exception | None:
         """Note a request. Raises a fault that strikes before; returns one that strikes after."""
         self.calls.append((operation, id))
         for fault in self._faults:
-            if fault.operation in (operation, "any") and fault.times:
+            if fault.operation in (operation, "any") and fault.times and page >= fault.page:
                 fault.times -= 1
                 if not fault.after_effect:
                     raise fault.error
