@@ -16,7 +16,7 @@ class Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
     def get_environ(self) -> dict[str, Any]:
-        environ = super().get_environ()
+        environ: dict[str, Any] = super().get_environ()
         environ["sandbox.connection"] = self
         return environ
 

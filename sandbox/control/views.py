@@ -86,6 +86,7 @@ def fault_list(request: HttpRequest) -> Answer:
 @control("DELETE")
 def fault(request: HttpRequest, number: int) -> Answer:
     faults.clear(number)
+    return None
 
 
 @control("GET")
@@ -125,6 +126,7 @@ def deeds(request: HttpRequest) -> Answer:
 @control("POST")
 def clean(request: HttpRequest) -> Answer:
     reset.reset()
+    return None
 
 
 @control("POST")

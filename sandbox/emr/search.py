@@ -213,16 +213,15 @@ def _span(text: str) -> tuple[datetime, datetime]:
     if re.fullmatch(r"\d{4}(-\d\d){0,2}", text):
         parts = [int(part) for part in text.split("-")]
         try:
-            low = datetime(*[*parts, 1, 1][:3], tzinfo=UTC)  # type: ignore[misc]
+            year, month, day = [*parts, 1, 1][:3]
+            low = datetime(year, month, day, tzinfo=UTC)
         except ValueError:
             raise Refused(400, "value", "no such date") from None
         if len(parts) == 3:
             return low, low + timedelta(days=1)
         years, months = (1, 0) if len(parts) == 1 else (0, 1)
-        month = low.month + months
-        return low, low.replace(
-            year=low.year + years + (month - 1) // 12, month=(month - 1) % 12 + 1
-        )
+        following = low.month - 1 + months
+        return low, low.replace(year=low.year + years + following // 12, month=following % 12 + 1)
     at = instant(text)
     if at is None:
         raise Refused(400, "value", "no date or instant with an offset")

@@ -70,7 +70,7 @@ def shown(row: Resource) -> dict[str, Any]:
             meta["lastUpdated"] = moment(row.last_updated)
         case "seconds":
             meta["lastUpdated"] = f"{row.last_updated:%Y-%m-%dT%H:%M:%SZ}"
-    body = {"resourceType": row.type, "id": row.rid}
+    body: dict[str, Any] = {"resourceType": row.type, "id": row.rid}
     if meta:
         body["meta"] = meta
     return body | {k: v for k, v in row.body.items() if k not in ("id", "meta")}

@@ -25,11 +25,10 @@ PREFIX = "/fhir/R4"
 View = Callable[..., HttpResponse]
 
 
-def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
-    response = HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
-    for name, value in headers.items():
-        response[name.replace("_", "-")] = value
-    return response
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """A FHIR answer; a body of None is sent as nothing at all."""
+    content = b"" if body is None else json.dumps(body).encode()
+    return HttpResponse(content, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def fhir(view: View) -> View:
@@ -96,12 +95,12 @@ def instance(request: HttpRequest, kind: str, rid: str) -> HttpResponse:
     match request.method:
         case "GET":
             row = store.find(kind, rid)
-            return answer(store.shown(row), **_version_headers(row))
+            return answer(store.shown(row), headers=_version_headers(row))
         case "PUT":
             _refuse_writes()
             body = store.check(kind, _body(request), rid)
             row = store.update(kind, rid, body, request.headers.get("If-Match"))
-            return answer(store.shown(row), **_version_headers(row))
+            return answer(store.shown(row), headers=_version_headers(row))
         case "DELETE":
             _refuse_writes()
             store.delete(kind, rid)
@@ -138,7 +137,7 @@ def _match(kind: str, condition: str) -> Resource | None:
 
 
 def _found(row: Resource) -> HttpResponse:
-    return answer(store.shown(row), 200, **_version_headers(row))
+    return answer(store.shown(row), headers=_version_headers(row))
 
 
 def _created(request: HttpRequest, row: Resource) -> HttpResponse:
@@ -149,12 +148,8 @@ def _created(request: HttpRequest, row: Resource) -> HttpResponse:
             headers["Location"] = where
         case "inner":
             headers["Location"] = f"http://emr-inner:8080{urlsplit(where).path}"
-    if switches.get("emr.create_answer") == "empty":
-        response = HttpResponse(status=201, content_type=CONTENT_TYPE)
-        for name, value in headers.items():
-            response[name.replace("_", "-")] = value
-        return response
-    return answer(store.shown(row), 201, **headers)
+    empty = switches.get("emr.create_answer") == "empty"
+    return answer(None if empty else store.shown(row), 201, headers)
 
 
 def _search(request: HttpRequest, kind: str, params: QueryDict) -> HttpResponse:
@@ -211,7 +206,7 @@ def _version_headers(row: Resource) -> dict[str, str]:
     if switches.get("emr.versions") != "absent":
         headers["ETag"] = store.etag(row)
     if switches.get("emr.last_updated") != "absent":
-        headers["Last_Modified"] = f"{row.last_updated:%a, %d %b %Y %H:%M:%S} GMT"
+        headers["Last-Modified"] = f"{row.last_updated:%a, %d %b %Y %H:%M:%S} GMT"
     return headers
 
 

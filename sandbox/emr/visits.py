@@ -31,7 +31,7 @@ def body(short: dict[str, Any], old: dict[str, Any] | None = None) -> dict[str, 
     if "start" in short or "minutes" in short:
         start = short.get("start") or new.get("start")
         minutes = int(short.get("minutes") or new.get("minutesDuration") or 30)
-        begin = utc(start)
+        begin = utc(str(start))
         new["start"] = begin.strftime("%Y-%m-%dT%H:%M:%SZ")
         end = begin + timedelta(minutes=minutes)
         new["end"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")

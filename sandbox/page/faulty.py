@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.world import faults
 
@@ -51,7 +52,7 @@ def count_on() -> int:
 def turn(system: str, kind: str, on: bool) -> None:
     """Arm until turned off, or forget every fault of that kind."""
     if on:
-        order = {"system": system, "kind": kind, "times": None}
+        order: dict[str, Any] = {"system": system, "kind": kind, "times": None}
         if kind == "timeout_after_write":
             order["seconds"] = 20
         faults.order(order)

@@ -149,7 +149,7 @@ def order(wish: dict[str, Any]) -> Fault:
 
 def take(facts: Facts, *phases: str, at_most: int | None = None) -> list[Fault]:
     """The armed faults that strike this request now; each costs one of its times."""
-    taken = []
+    taken: list[Fault] = []
     with _lock:
         for fault in _faults:
             if at_most is not None and len(taken) >= at_most:

@@ -127,29 +127,27 @@ class OnCallPathMiddleware:
 
 def facts_of(request: HttpRequest) -> faults.Facts:
     """Read from a request what faults match on."""
-    path = request.path
+    path, method = request.path, request.method or ""
     if request.system == "oncall":
-        is_list = path in ONCALL_LISTS and request.method == "GET"
+        is_list = path in ONCALL_LISTS and method == "GET"
         page = request.GET.get("page", "1")
         number = int(page) if page.isdecimal() else 1
         return faults.Facts(
             "oncall",
-            request.method,
+            method,
             path,
             number,
             is_list,
             path.startswith("/appointments/"),
         )
     path = path.removeprefix(FHIR) or "/"
-    searching = path.endswith("/_search") and request.method == "POST"
-    is_list = searching or (
-        request.method == "GET" and re.fullmatch(r"/[A-Z][A-Za-z]+", path) is not None
-    )
+    searching = path.endswith("/_search") and method == "POST"
+    is_list = searching or (method == "GET" and re.fullmatch(r"/[A-Z][A-Za-z]+", path) is not None)
     token = request.GET.get("_page", "")
     number = int(token.rpartition("-")[2] or 1) if token else 1
     return faults.Facts(
         "emr",
-        request.method,
+        method,
         path,
         number,
         is_list,

@@ -55,7 +55,7 @@ def _load_oncall(lists: dict[str, Any]) -> dict[str, list[Any]]:
     }
     if unknown := set(lists) - set(makers):
         raise BadSeed(f"unknown: oncall.{', '.join(sorted(unknown))}")
-    made = {
+    made: dict[str, list[Any]] = {
         name: [maker(item) for item in lists.get(name, [])]
         for name, maker in makers.items()
         if maker is not None

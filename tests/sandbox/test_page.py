@@ -24,7 +24,7 @@ class Browser:
         return answer
 
     def press(self, path, **form):
-        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', self.see().text).group(1)
+        [token, *_] = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', self.see().text)
         return self.session.post(
             self.base + path,
             params=DAY,
