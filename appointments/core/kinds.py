@@ -54,6 +54,7 @@ class Scope(enum.StrEnum):
     OUTSIDE_WINDOW = "outside_window"
     NEVER = "never"
     CANDIDATE = "candidate"  # listed under the other side's possible_match
+    UNMAPPED = "unmapped"  # listed under the unmapped value
     UNPROVEN = "unproven"  # the other side has no complete list yet: nothing is concluded (law 2)
 
 

@@ -78,16 +78,7 @@ class Question:
     @property
     def version(self) -> str:
         """Changes only when what is shown changes (design, section 7)."""
-        offered = [
-            [
-                choice.action,
-                choice.recommended,
-                [[t.id, t.label] for t in choice.targets],
-                plan_to_json(choice.plan) if choice.plan else None,
-                {key: plan_to_json(plan) for key, plan in choice.plans.items()},
-            ]
-            for choice in self.choices
-        ]
+        offered = [choice_to_json(choice) for choice in self.choices]
         baseline = {str(g): s.baseline for g, s in self.groups.items()}
         return digest(
             [self.subject, self.reason.code, dict(self.reason.details), baseline, offered]
@@ -95,3 +86,16 @@ class Question:
 
     def choice(self, action: str) -> Choice | None:
         return next((choice for choice in self.choices if choice.action == action), None)
+
+
+def choice_to_json(choice: Choice) -> dict[str, Any]:
+    """As kept on the mismatch for screens and the API; the plan is made afresh before it is used."""
+    return {
+        "action": str(choice.action),
+        "plan": plan_to_json(choice.plan) if choice.plan else None,
+        "plans": {key: plan_to_json(plan) for key, plan in choice.plans.items()},
+        "recommended": choice.recommended,
+        "irreversible": choice.irreversible,
+        "writes": choice.writes,
+        "targets": [{"id": target.id, "label": target.label} for target in choice.targets],
+    }

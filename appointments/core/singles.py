@@ -44,6 +44,8 @@ def decide_single(half: Half, view: View, rules: Rules, now: datetime) -> Single
         return Single(scope=Scope.CANDIDATE)
     if view.candidates:
         return Single(question=_possible_match(half, view, rules))
+    if half.unmapped:
+        return Single(scope=Scope.UNMAPPED)
     target = half.side.other
     lacking = lacking_for_create(half, target, view, rules)
     facts = GateFacts(view.gate.sweep_complete, (), lacking)

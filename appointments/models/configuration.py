@@ -45,6 +45,8 @@ class Connection(models.Model):
     swept_at = models.DateTimeField(null=True, blank=True, editable=False)
     sweep_seconds = models.FloatField(null=True, blank=True, editable=False)
     changes_read_to = models.DateTimeField(null=True, blank=True, editable=False)
+    # What the adapter said it can do, kept so that deciding needs no request (law 16).
+    capabilities = models.JSONField(default=dict, editable=False)
     last_answer_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

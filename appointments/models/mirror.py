@@ -46,6 +46,8 @@ class Run(models.Model):
     changed = models.PositiveIntegerField(default=0)
     unreadable = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
+    # One worker at a time reads its next page; taken by a conditional update.
+    claimed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-began_at", "-pk"]
@@ -174,7 +176,12 @@ class Pair(models.Model):
     )
     scope = models.CharField(max_length=20, blank=True, default="")
     recheck_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    # Looked up outside of any decision (law 16): EMR patients who fit, and whether the record's
+    # reference points at nothing.
     known_patients = models.JSONField(null=True, blank=True)
+    reference_missing_at = models.DateTimeField(null=True, blank=True)
+    unmapped = models.JSONField(default=list, blank=True)
+    has_unmapped = models.BooleanField(default=False, db_index=True)
     agreed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 

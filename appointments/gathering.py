@@ -1,0 +1,419 @@
+"""Rows → what the core decides on. Reads the database, never a remote, and writes nothing.
+
+A ``Gatherer`` lives for one pass: it remembers codebooks and rules per division, so that a pass over
+many visits asks for them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+
+from appointments import remotes
+from appointments.core.compare import BaselineEntry, Half
+from appointments.core.kinds import Kind
+from appointments.core.matching import could_be, evidence, is_replacement, shared_emails
+from appointments.core.plans import digest
+from appointments.core.policy import (
+    GateFacts,
+    Mode,
+    Permission,
+    Rules,
+    Subject,
+    sweep_proves,
+)
+from appointments.core.singles import out_of_scope
+from appointments.core.values import Codebook, ProviderValue, Unmapped, interpret, own_words
+from appointments.core.view import Candidate, IdentityDoubt, Replacement, View
+from appointments.mirror.listing import division_window
+from appointments.models import (
+    Appointment,
+    AppointmentPerson,
+    Decision,
+    Division,
+    Pair,
+    Push,
+)
+from emr_adapters.records import ABSENT, Group, Person, Side, State
+
+MAIL_WINDOW = timedelta(hours=1)
+NEAR = timedelta(days=1, hours=2)  # every zone's "same day" lies within
+
+
+class Gatherer:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._books: dict[int, Codebook] = {}
+        self._rules: dict[int, Rules] = {}
+
+    # --- configuration ---
+
+    def rules(self, division: Division) -> Rules:
+        if division.pk not in self._rules:
+            self._rules[division.pk] = self._make_rules(division)
+        return self._rules[division.pk]
+
+    def _make_rules(self, division: Division) -> Rules:
+        return Rules(
+            record=Side(division.system_of_record),
+            mode=Mode(division.mode),
+            policy=policy_of(division),
+            capabilities={
+                side: remotes.capabilities_of(division.connection(side)) for side in Side
+            },
+            window=division_window(division, self.now),
+            division=division.name,
+            default_type=division.default_type,
+            cancel_delay=timedelta(minutes=division.cancel_delay_minutes),
+            page_started_at=division.page_started_at,
+        )
+
+    def book(self, division: Division) -> Codebook:
+        if division.pk not in self._books:
+            self._books[division.pk] = make_codebook(division)
+        return self._books[division.pk]
+
+    # --- one visit ---
+
+    def half(self, row: Appointment, book: Codebook) -> Half:
+        record = row.as_record()
+        words: dict[Group, Any] = {Group(g): w for g, w in row.unconfirmed.items()}
+        words |= own_words(record)
+        side = Side(row.side)
+        values: dict[Group, Any] = {}
+        unmapped = []
+        for group, said in words.items():
+            value = interpret(side, group, said, book)
+            if isinstance(value, Unmapped):
+                unmapped.append(value)
+            elif value is not None:
+                values[group] = value
+        if side is Side.ONCALL and Group.PROVIDER not in values and book.sole_provider:
+            sole = book.sole_provider
+            values[Group.PROVIDER] = (ProviderValue(sole, book.providers.get(sole, "")),)
+        return Half(
+            side=side,
+            id=row.remote_id,
+            state=State.BOOKED if record.state is ABSENT else record.state,
+            words=words,
+            values=values,
+            unconfirmed=frozenset(Group(g) for g in row.unconfirmed),
+            seen_at=row.group_seen_at(),
+            outcome=record.outcome,
+            raw_status=record.raw_status,
+            reference=record.reference,
+            is_block=record.is_block,
+            gone=row.gone_at is not None,
+            unmapped=tuple(unmapped),
+            problems=tuple(problem.code for problem in record.problems),
+        )
+
+    def view(self, pair: Pair, division: Division) -> View:
+        """``pair`` with its halves loaded. Single visits are looked at with their neighbours."""
+        book = self.book(division)
+        halves = {side: self.half(row, book) for side, row in pair.halves.items()}
+        view = View(
+            halves=halves,
+            book=book,
+            baseline=self._baseline(pair, book) if len(halves) == 2 else {},
+            title=division.title,
+            linked_by_person=pair.linked_by == Pair.LinkedBy.PERSON,
+            known_patients=None
+            if pair.known_patients is None
+            else tuple(Person(**person) for person in pair.known_patients),
+            recent_mails=self._recent_mails(pair),
+            failed_plans=failed_plans(pair),
+        )
+        if len(halves) == 2:
+            return self._with_identity(view, pair, division)
+        (half,) = halves.values()
+        rules = self.rules(division)
+        if out_of_scope(half, rules, self.now) is not None:
+            return view
+        return self._with_neighbours(view, half, pair, division)
+
+    def _baseline(self, pair: Pair, book: Codebook) -> dict[Group, BaselineEntry]:
+        entries = {}
+        for row in pair.baselines.all():
+            group = Group(row.group)
+            words = {Side.ONCALL: row.oncall, Side.EMR: row.emr}
+            values = {side: interpret(side, group, said, book) for side, said in words.items()}
+            # Under today's mapping a side may no longer say anything comparable: no baseline (law 15).
+            if not any(v is None or isinstance(v, Unmapped) for v in values.values()):
+                entries[group] = BaselineEntry(words, values)
+        return entries
+
+    def _recent_mails(self, pair: Pair) -> int:
+        return sum(
+            bool(push.mails)
+            for push in pair.pushes.filter(automatic=True, sent_at__gte=self.now - MAIL_WINDOW)
+        )
+
+    # --- linked visits ---
+
+    def _with_identity(self, view: View, pair: Pair, division: Division) -> View:
+        doubt = any(len(claimants(row)) > 1 for row in pair.halves.values() if row.live)
+        view = replace(view, identity_in_question=doubt)
+        off = next((h for h in view.halves.values() if h.off), None)
+        if off is None or all(h.off for h in view.halves.values()):
+            return view
+        return replace(view, replacement=self._replacement(off, pair, division))
+
+    def _replacement(self, off: Half, pair: Pair, division: Division) -> Replacement | None:
+        """A single visit of the same side, patient and provider that appeared about when ``off`` went."""
+        row = pair.half(off.side)
+        went = off.seen_at.get(Group.STATE)
+        if row is None or went is None:
+            return None
+        reach = max(timedelta(minutes=division.cancel_delay_minutes), timedelta(minutes=1))
+        news = (
+            self._singles(row.connection_id, off.side)
+            .filter(
+                division=division,
+                live=True,
+                start__gt=self.now,
+                first_seen_at__gte=went - reach,
+                first_seen_at__lte=went + reach,
+            )
+            .exclude(pk=row.pk)
+        )
+        denied = set(
+            Decision.objects.filter(pair=pair, action="not_a_match", ended_at=None).values_list(
+                "subject", flat=True
+            )
+        )
+        book = self.book(division)
+        found = [
+            half
+            for half in (self.half(new, book) for new in persons_like(news, row))
+            if is_replacement(off, half)
+            and replacement_subject(row.remote_id, half.id) not in denied
+        ]
+        return Replacement(found[0]) if len(found) == 1 else None
+
+    # --- single visits ---
+
+    def _with_neighbours(self, view: View, half: Half, pair: Pair, division: Division) -> View:
+        row = pair.half(half.side)
+        if row is None:
+            return view
+        doubt = self._doubt(row, pair, division)
+        candidates = () if doubt else self.candidates(row, half, division)
+        target = division.connection(half.side.other)
+        proven = sweep_proves(target.swept_at, set_up_at=target.set_up_at, now=self.now)
+        return replace(
+            view,
+            doubt=doubt,
+            candidates=candidates,
+            listed_elsewhere=self._listed_elsewhere(row, half, candidates, division),
+            gate=GateFacts(sweep_complete=proven),
+        )
+
+    def _doubt(self, row: Appointment, pair: Pair, division: Division) -> IdentityDoubt | None:
+        if not row.reference:
+            return None
+        target = division.connection(Side(row.side).other)
+        claimed = target.appointments.filter(remote_id=row.reference).first()
+        if claimed is None or claimed.gone_at is not None:
+            missing = pair.reference_missing_at is not None or claimed is not None
+            return IdentityDoubt(Kind.DANGLING_REFERENCE, (row.reference,)) if missing else None
+        rivals = [r for r in claimants(claimed) if r.pk != row.pk]
+        if rivals and not told_apart(row, claimed):
+            return IdentityDoubt(
+                Kind.DUPLICATE_REFERENCE, (row.reference, *(r.remote_id for r in rivals))
+            )
+        return None
+
+    def candidates(self, row: Appointment, half: Half, division: Division) -> tuple[Candidate, ...]:
+        """Live records of the other side that could be this visit: gate (b)."""
+        if row.start is None:
+            return ()
+        target = division.connection(half.side.other)
+        near = target.appointments.filter(
+            live=True, start__gt=row.start - NEAR, start__lt=row.start + NEAR
+        )
+        same_slot = target.appointments.filter(
+            Q(division=division) | Q(division=None),
+            Q(**{f"pair_as_{target.side}__{half.side}__isnull": True}),
+            live=True,
+            start=row.start,
+        )
+        rows = {r.pk: r for r in [*persons_like(near, row), *same_slot]}
+        book = self.book(division)
+        zone = ZoneInfo(division.time_zone)
+        found = []
+        for other in rows.values():
+            if told_apart(row, other):
+                continue
+            other_half = self.half(other, book)
+            free = is_free(other)
+            facts = evidence(half, other_half, local_day=_day_in(zone), shared_emails=frozenset())
+            if could_be(facts, free=free):
+                found.append(Candidate(other.remote_id, other_half, free))
+        return tuple(sorted(found, key=lambda c: c.id))
+
+    def _listed_elsewhere(
+        self, row: Appointment, half: Half, candidates: tuple[Candidate, ...], division: Division
+    ) -> bool:
+        """The record's side asks the question; its candidates are listed there, and nowhere twice."""
+        rules = self.rules(division)
+        if half.side is rules.record:
+            return self._is_replacement(row, half, division)
+        return self._is_replacement(row, half, division) or any(
+            c.free and out_of_scope(c.half, rules, self.now) is None for c in candidates
+        )
+
+    def _is_replacement(self, row: Appointment, half: Half, division: Division) -> bool:
+        """Is this visit being asked about as the new half of a *moved* one?"""
+        reach = max(timedelta(minutes=division.cancel_delay_minutes), timedelta(minutes=1))
+        side = half.side
+        cancelled = Pair.objects.filter(
+            **{
+                "division": division,
+                f"{side}__live": False,
+                f"{side.other}__live": True,
+                f"{side}__changed_at__gte": row.first_seen_at - reach,
+                f"{side}__connection": row.connection_id,
+            }
+        ).select_related("oncall", "emr")
+        for pair in cancelled:
+            old = pair.half(side)
+            if old is None or not share_person(old, row):
+                continue
+            found = self._replacement(self.half(old, self.book(division)), pair, division)
+            if found is not None and found.half.id == row.remote_id:
+                return True
+        return False
+
+    def shared_emails(self, rows: QuerySet[Appointment]) -> frozenset[str]:
+        """E-mails among the people of ``rows`` that occur anywhere with names that do not fit."""
+        emails = set(rows.exclude(persons__email="").values_list("persons__email", flat=True))
+        people = AppointmentPerson.objects.filter(email__in=emails).values_list("email", "name")
+        return shared_emails(Person(name=name, email=email) for email, name in people)
+
+    @staticmethod
+    def _singles(connection_id: int, side: Side) -> QuerySet[Appointment]:
+        return Appointment.objects.filter(
+            connection_id=connection_id, **{f"pair_as_{side}__{side.other}__isnull": True}
+        )
+
+
+# --- small reads ------------------------------------------------------------------------------------------
+
+
+def policy_of(division: Division) -> Mapping[Side, Mapping[Subject, Permission]]:
+    """The division's lines, keyed by the side whose word they carry."""
+    return {
+        side: {
+            Subject(subject): Permission(word)
+            for subject, word in division.policy.get(f"{side}_to_{side.other}", {}).items()
+        }
+        for side in Side
+    }
+
+
+def make_codebook(division: Division) -> Codebook:
+    providers = list(division.providers.all())
+    practitioners: dict[str, str] = {}
+    for provider in providers:
+        for emr_id in provider.emr_practitioners:
+            for spelling in {emr_id, emr_id.rsplit("/", 1)[-1], f"Practitioner/{emr_id}"}:
+                practitioners.setdefault(spelling, str(provider.oncall_provider))
+    places: dict[Side, dict[str, str]] = {Side.ONCALL: {}, Side.EMR: {}}
+    rest = ""
+    for one in Division.objects.filter(Q(oncall=division.oncall) | Q(emr=division.emr)):
+        if one.oncall_id == division.oncall_id:
+            places[Side.ONCALL][str(one.oncall_division)] = one.name
+        if one.emr_id == division.emr_id:
+            places[Side.EMR] |= dict.fromkeys(one.emr_locations, one.name)
+            rest = rest or ("" if one.emr_locations else one.name)
+    return Codebook(
+        type_rules=tuple((rule.emr, rule.oncall) for rule in division.type_rules.all()),
+        default_type=division.default_type,
+        practitioners=practitioners,
+        providers={str(p.oncall_provider): p.name for p in providers},
+        sole_provider=str(providers[0].oncall_provider) if len(providers) == 1 else "",
+        places=places,
+        rest_division=rest,
+    )
+
+
+def failed_plans(pair: Pair) -> frozenset[str]:
+    """Plans whose last attempt failed for good and that no later push of the pair has carried out."""
+    latest: dict[str, str] = {}
+    for push in pair.pushes.order_by("pk"):
+        if push.status in (Push.Status.FAILED, Push.Status.DONE):
+            latest[push.fingerprint] = push.status
+    return frozenset(f for f, status in latest.items() if status == Push.Status.FAILED)
+
+
+def claimants(claimed: Appointment) -> list[Appointment]:
+    """Live records of the other side whose reference names this one."""
+    if claimed.division is None:
+        return []
+    source = claimed.division.connection(Side(claimed.side).other)
+    return [
+        row
+        for row in source.appointments.filter(reference=claimed.remote_id, live=True)
+        if not told_apart(row, claimed)
+    ]
+
+
+def is_free(row: Appointment) -> bool:
+    """Has this record no partner yet?"""
+    other = Side(row.side).other
+    return Pair.objects.filter(**{row.side: row, f"{other}__isnull": True}).exists()
+
+
+def persons_like(rows: QuerySet[Appointment], row: Appointment) -> QuerySet[Appointment]:
+    """Those of ``rows`` with a person of equal e-mail or folded name."""
+    people = list(row.persons.all())
+    emails = [p.email for p in people if p.email]
+    names = [p.name for p in people if p.name]
+    return rows.filter(Q(persons__email__in=emails) | Q(persons__name__in=names)).distinct()
+
+
+def share_person(one: Appointment, two: Appointment) -> bool:
+    return persons_like(Appointment.objects.filter(pk=one.pk), two).exists()
+
+
+def told_apart(one: Appointment, two: Appointment) -> bool:
+    """Did a person say "not the same" about exactly these two, as they are now?"""
+    rows = {one.side: one, two.side: two}
+    return Decision.objects.filter(
+        action="not_a_match",
+        ended_at=None,
+        oncall=rows.get("oncall"),
+        emr=rows.get("emr"),
+        subject=identity_subject(rows["oncall"], rows["emr"]),
+    ).exists()
+
+
+def identity_subject(oncall: Appointment, emr: Appointment) -> str:
+    """What "not the same" covers: who and when, on both sides; it lapses when either changes."""
+    return digest(
+        [
+            [row.remote_id, row.record.get("start"), _people_of(row), row.reference]
+            for row in (oncall, emr)
+        ]
+    )
+
+
+def replacement_subject(old_id: str, new_id: str) -> str:
+    return f"moved:{old_id}>{new_id}"[:64]
+
+
+def _people_of(row: Appointment) -> list[list[str]]:
+    return [[p["name"], p["email"]] for p in row.record.get("people", [])]
+
+
+def _day_in(zone: ZoneInfo) -> Any:
+    def day(instant: datetime) -> date:
+        return instant.astimezone(zone).date()
+
+    return day

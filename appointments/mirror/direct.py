@@ -1,0 +1,149 @@
+"""Reads of single records: after a webhook, before a visit, and to find out whether one is gone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from appointments import remotes
+from appointments.core.compare import Half
+from appointments.mirror.storing import Stored, make_due, reading_of, store
+from appointments.models import Appointment, Connection, Division, Pair
+from emr_adapters.base import Adapter
+from emr_adapters.errors import AdapterError, NotConfigured, NotFound
+from emr_adapters.records import Person, Side, State
+
+BETWEEN_NOT_FOUND: Final = timedelta(minutes=10)  # law 2
+WATCH_AHEAD: Final = timedelta(hours=4)
+WATCH_EVERY: Final = timedelta(minutes=10)
+
+
+def refresh(connection: Connection, remote_id: str, *, adapter: Adapter | None = None) -> Stored:
+    """Read one record directly and store it.
+
+    Raises every AdapterError. NotFound is first noted on the mirror (law 2), if it holds the id; refused
+    credentials pause the connection.
+    """
+    adapter = adapter or remotes.adapter_for(connection)
+    asked_at = timezone.now()
+    try:
+        reading = adapter.read(remote_id)
+    except NotFound:
+        _note_not_found(connection, remote_id, asked_at)
+        raise
+    except NotConfigured as error:
+        remotes.pause(connection, error)
+        raise
+    remotes.answered(connection)
+    return store(
+        connection,
+        reading.record,
+        reading.began_at,
+        reading=reading_of(connection, adapter),
+        parse=adapter.parse,
+    )
+
+
+def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) -> None:
+    """Gone only after two such answers at least ten minutes apart; until then nothing is concluded."""
+    held = Appointment.objects.filter(
+        connection=connection, remote_id=remote_id, gone_at__isnull=True, read_began_at__lt=asked_at
+    ).first()
+    if held is None:
+        return
+    if held.not_found_at is None:
+        held.not_found_at = asked_at
+    elif asked_at - held.not_found_at >= BETWEEN_NOT_FOUND:
+        held.gone_at = asked_at
+        held.live = False
+        make_due(held)
+    held.save(update_fields=["not_found_at", "gone_at", "live"])
+
+
+def confirm_absent(
+    connection: Connection, limit: int = 50, *, adapter: Adapter | None = None
+) -> int:
+    """Read directly the live visits that the last complete list did not hold. Returns how many.
+
+    A visit that only left the window is found and updated; one that is not found comes up again here
+    ten minutes later.
+    """
+    run = connection.runs.filter(kind="sweep", status="complete").first()
+    if run is None:
+        return 0
+    in_window = Q()
+    if run.window_start and run.window_end:
+        in_window = Q(start__gte=run.window_start, start__lt=run.window_end)
+    asked_lately = Q(not_found_at__gt=timezone.now() - BETWEEN_NOT_FOUND)
+    absent = (
+        connection.appointments.filter(in_window, live=True, read_began_at__lt=run.began_at)
+        .exclude(listed_in=run)
+        .exclude(asked_lately)
+        .order_by(F("start").asc(nulls_last=True))[:limit]
+    )
+    return _read_each(connection, [row.remote_id for row in absent], adapter)
+
+
+def watch(connection: Connection, limit: int = 50, *, adapter: Adapter | None = None) -> int:
+    """Read directly the visits that start in the next four hours, longest unread first."""
+    now = timezone.now()
+    soon = connection.appointments.filter(
+        live=True,
+        start__gt=now,
+        start__lte=now + WATCH_AHEAD,
+        read_began_at__lt=now - WATCH_EVERY,
+        division__in=Division.objects.exclude(mode="paused"),
+    ).order_by("read_began_at")[:limit]
+    return _read_each(connection, [row.remote_id for row in soon], adapter)
+
+
+def _read_each(connection: Connection, ids: list[str], adapter: Adapter | None) -> int:
+    """One unreadable or missing record does not stop the others; refused credentials do."""
+    if not ids:
+        return 0
+    adapter = adapter or remotes.adapter_for(connection)
+    for remote_id in ids:
+        try:
+            refresh(connection, remote_id, adapter=adapter)
+        except NotConfigured:
+            raise
+        except AdapterError:
+            continue
+    return len(ids)
+
+
+def look_up(pair: Pair, half: Half, *, adapter: Adapter) -> None:
+    """Ask ``adapter`` (the other side's) what deciding about a single visit needs to know.
+
+    The record that its reference names, and the patients who fit. The answers are kept on rows, so that
+    deciding needs no request (law 16). Raises every AdapterError but NotFound.
+    """
+    division = pair.division
+    if division is None or half.off or half.state is not State.BOOKED:
+        return
+    target = division.connection(half.side.other)
+    changes: dict[str, Any] = {}
+    reference = half.reference if isinstance(half.reference, str) else ""
+    if reference and not target.appointments.filter(remote_id=reference).exists():
+        try:
+            refresh(target, reference, adapter=adapter)
+        except NotFound:
+            changes["reference_missing_at"] = timezone.now()
+    if half.side is Side.ONCALL:
+        changes["known_patients"] = [
+            {"id": p.id, "name": p.name, "email": p.email, "birth_date": p.birth_date}
+            for p in _patients(half, adapter)
+        ]
+    if changes:
+        Pair.objects.filter(pk=pair.pk).update(**changes)
+
+
+def _patients(half: Half, adapter: Adapter) -> tuple[Person, ...]:
+    found: dict[str, Person] = {}
+    for person in half.people:
+        if person.email and not person.cancelled:
+            found |= {p.id: p for p in adapter.find_people(email=person.email, name=person.name)}
+    return tuple(found.values())

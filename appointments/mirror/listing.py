@@ -1,0 +1,256 @@
+"""Lists, page by page, and the proof that one was complete (law 2).
+
+A list that fails, ends early, loops, repeats, is short or suddenly empty may add and update; nothing
+is concluded from it. The position is kept on the run's row, so that any worker can read the next page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from appointments import remotes
+from appointments.core.plans import digest
+from appointments.mirror.storing import Stored, reading_of, set_aside, store
+from appointments.models import Appointment, Connection, Division, Pair, Run
+from emr_adapters.base import Adapter, Page, Window
+from emr_adapters.errors import AdapterError, NotConfigured
+from emr_adapters.records import Side
+
+CLAIM_FOR: Final = timedelta(seconds=120)  # longer than any single page may take
+MOST_PAGES: Final = 20_000
+CHANGES_OVERLAP: Final = timedelta(minutes=5)  # clocks differ; whole-second stamps tie
+
+
+class Busy(Exception):
+    """Another worker is reading this connection's next page right now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a person watching wants to know; ``total`` None where the remote does not say."""
+
+    read: int
+    total: int | None
+
+
+def start_or_continue(
+    connection: Connection, kind: str = Run.Kind.SWEEP, *, adapter: Adapter | None = None
+) -> bool:
+    """Read one page of the connection's listing, starting one where none runs.
+
+    Returns True while pages remain. Raises Busy, and every AdapterError after the run was closed as
+    incomplete.
+    """
+    adapter = adapter or remotes.adapter_for(connection)
+    remotes.remember_capabilities(connection, adapter)
+    run = _claim(connection, kind)
+    try:
+        page = _read_page(run, adapter)
+        _store_page(connection, run, page, adapter)
+    except AdapterError as error:
+        _finish(run, Run.Status.FAILED, str(error))
+        if isinstance(error, NotConfigured):
+            remotes.pause(connection, error)
+        raise
+    remotes.answered(connection)
+    if page.next_cursor is not None:
+        return _prepare_next(run, page)
+    _conclude(connection, run)
+    return False
+
+
+def read_listing(
+    connection: Connection,
+    kind: str = Run.Kind.SWEEP,
+    *,
+    adapter: Adapter,
+    on_page: Callable[[Progress], None] | None = None,
+) -> Run:
+    """A whole listing in the foreground. Raises as ``start_or_continue``."""
+    more = True
+    while more:
+        more = start_or_continue(connection, kind, adapter=adapter)
+        run = connection.runs.filter(kind=kind).latest("began_at")
+        if on_page is not None:
+            on_page(Progress(run.read, run.last_total))
+    return run
+
+
+# --- a run's life --------------------------------------------------------------------------------------
+
+
+def _claim(connection: Connection, kind: str) -> Run:
+    now = timezone.now()
+    run = connection.runs.filter(kind=kind, status=Run.Status.RUNNING).first()
+    if run is None:
+        run = _start(connection, kind, now)
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+    taken = Run.objects.filter(free, pk=run.pk, status=Run.Status.RUNNING).update(
+        claimed_until=now + CLAIM_FOR
+    )
+    if not taken:
+        raise Busy(f"{connection} is being read by another process.")
+    return run
+
+
+def _start(connection: Connection, kind: str, now: datetime) -> Run:
+    """A new row, or the last one again if it brought no news (quiet runs extend one row, law 8)."""
+    window = window_of(connection)
+    fresh = {
+        "status": Run.Status.RUNNING,
+        "began_at": now,
+        "finished_at": None,
+        "cursor": "",
+        "cursors_seen": [],
+        "pages": 0,
+        "read": 0,
+        "changed": 0,
+        "unreadable": 0,
+        "first_total": None,
+        "last_total": None,
+        "window_start": window.start if window else None,
+        "window_end": window.end if window else None,
+        "error": "",
+    }
+    last = connection.runs.filter(kind=kind).first()
+    if last is not None and last.status == Run.Status.COMPLETE and not last.changed:
+        Run.objects.filter(pk=last.pk).update(**fresh, repeats=F("repeats") + 1)
+        last.refresh_from_db()
+        return last
+    return Run.objects.create(connection=connection, kind=kind, first_began_at=now, **fresh)
+
+
+def window_of(connection: Connection) -> Window | None:
+    """The union of the sync windows of its divisions, None where the system lists everything."""
+    divisions = list(divisions_of(connection))
+    if not remotes.capabilities_of(connection).list_window or not divisions:
+        return None
+    windows = [division_window(division, timezone.now()) for division in divisions]
+    return Window(min(start for start, _ in windows), max(end for _, end in windows))
+
+
+def divisions_of(connection: Connection) -> list[Division]:
+    related = "oncall_divisions" if connection.side == Side.ONCALL else "emr_divisions"
+    return list(getattr(connection, related).all())
+
+
+def division_window(division: Division, now: datetime) -> tuple[datetime, datetime]:
+    """Whole days in the division's zone: from ``window_back_days`` ago to ``window_ahead_days`` ahead."""
+    zone = ZoneInfo(division.time_zone)
+    today = now.astimezone(zone).date()
+    first = today - timedelta(days=division.window_back_days)
+    last = today + timedelta(days=division.window_ahead_days + 1)
+    return datetime.combine(first, time(), zone), datetime.combine(last, time(), zone)
+
+
+def _read_page(run: Run, adapter: Adapter) -> Page:
+    cursor = run.cursor or None
+    if run.kind == Run.Kind.CHANGES:
+        since = run.connection.changes_read_to or run.began_at - timedelta(days=1)
+        return adapter.list_changes(since - CHANGES_OVERLAP, cursor)
+    window = (
+        Window(run.window_start, run.window_end) if run.window_start and run.window_end else None
+    )
+    return adapter.list_appointments(window, cursor)
+
+
+def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) -> None:
+    reading = reading_of(connection, adapter)
+    ids = [record.id for record in page.records]
+    seen = set(
+        Appointment.objects.filter(
+            connection=connection, remote_id__in=ids, listed_in=run
+        ).values_list("remote_id", flat=True)
+    )
+    for record in page.records:
+        began_at = page.began_at
+        stored = store(connection, record, began_at, reading=reading, parse=adapter.parse, run=run)
+        if stored is Stored.OLDER:
+            # Law 7: something later was read directly meanwhile; it is on the list all the same.
+            Appointment.objects.filter(connection=connection, remote_id=record.id).update(
+                listed_in=run
+            )
+        if stored in (Stored.NEW, Stored.CHANGED):
+            run.changed += 1
+    for item in page.unreadable:
+        set_aside(connection, item, run)
+    run.read += len(set(ids) - seen)
+    run.unreadable += len(page.unreadable)
+    run.pages += 1
+    if run.first_total is None:
+        run.first_total = page.total
+    run.last_total = page.total
+    if page.records and not set(ids) - seen:
+        run.error = "A page brought only visits that were listed before."
+    run.save()
+
+
+def _prepare_next(run: Run, page: Page) -> bool:
+    mark = digest(page.next_cursor)
+    if mark in run.cursors_seen or run.pages >= MOST_PAGES:
+        _finish(run, Run.Status.INCOMPLETE, "The list loops.")
+        return False
+    run.cursors_seen = [*run.cursors_seen, mark]
+    run.cursor = page.next_cursor or ""
+    run.claimed_until = None
+    run.save(update_fields=["cursors_seen", "cursor", "claimed_until"])
+    return True
+
+
+def _conclude(connection: Connection, run: Run) -> None:
+    if run.kind == Run.Kind.CHANGES:
+        _finish(run, Run.Status.COMPLETE, "")
+        Connection.objects.filter(pk=connection.pk).update(changes_read_to=run.began_at)
+        return
+    doubt = run.error or _doubt(connection, run)
+    if doubt:
+        _finish(run, Run.Status.INCOMPLETE, doubt)
+        return
+    _finish(run, Run.Status.COMPLETE, "")
+    Connection.objects.filter(pk=connection.pk).update(
+        swept_at=run.began_at,
+        sweep_seconds=(timezone.now() - run.began_at).total_seconds(),
+        changes_read_to=run.began_at,
+    )
+    _recheck_singles(connection)
+
+
+def _doubt(connection: Connection, run: Run) -> str:
+    """Why this list does not prove what it leaves out; "" when it does."""
+    listed = run.read + run.unreadable
+    if run.first_total != run.last_total:
+        return "The list changed while it was read."
+    if run.last_total is not None and listed != run.last_total:
+        return f"{run.last_total} visits were announced, {listed} came."
+    held = connection.appointments.filter(live=True)
+    if run.window_start and run.window_end:
+        held = held.filter(start__gte=run.window_start, start__lt=run.window_end)
+    if listed == 0 and held.exists():
+        return "The list is suddenly empty."
+    return ""
+
+
+def _finish(run: Run, status: str, error: str) -> None:
+    run.status = status
+    run.error = error[:500]
+    run.finished_at = timezone.now()
+    run.claimed_until = None
+    run.cursor = ""
+    run.cursors_seen = []
+    run.save()
+
+
+def _recheck_singles(connection: Connection) -> None:
+    """A complete list may now prove that visits of the other side are missing here."""
+    other = Side(connection.side).other
+    Pair.objects.filter(
+        division__in=divisions_of(connection),
+        **{f"{connection.side}__isnull": True, f"{other}__live": True},
+    ).update(recheck_at=timezone.now())

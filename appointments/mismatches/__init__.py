@@ -1,0 +1,12 @@
+"""Stage 2: mirror rows → core → open, refresh, close mismatches; queue automatic writes.
+
+``pairing`` finds which two records are one visit, ``comparing`` carries out what the core decides
+about one visit, ``listing`` keeps the questions that are about a value instead of a visit.
+"""
+
+from __future__ import annotations
+
+from appointments.mismatches.comparing import compare_due, compare_pair
+from appointments.mismatches.pairing import link, look_up_due, pair_due, unlink
+
+__all__ = ["compare_due", "compare_pair", "link", "look_up_due", "pair_due", "unlink"]

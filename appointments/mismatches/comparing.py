@@ -1,0 +1,209 @@
+"""Carry out what the core decides about one visit: baseline, question, automatic write.
+
+Everything about one pair happens in one transaction with the pair locked; no request is made in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from appointments import audit
+from appointments.core.decisions import Verdict, decide
+from appointments.core.kinds import Scope
+from appointments.core.plans import Plan, plan_to_json, values_to_json
+from appointments.core.policy import Rules
+from appointments.core.view import View
+from appointments.gathering import Gatherer
+from appointments.mismatches import pairing, questions, unmapped
+from appointments.models import Baseline, Division, Mismatch, Pair, Push
+from emr_adapters.records import Group, Side
+
+LOOK_AGAIN = ("possible_match", "duplicate_reference", "dangling_reference", "moved")
+UNDER_HAND = (Push.Status.SENDING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
+
+
+def compare_due(
+    limit: int = 200,
+    divisions: Iterable[Division] | None = None,
+    *,
+    look_up: bool = True,
+) -> int:
+    """Pair and compare what is due, at most ``limit`` visits. Returns how many were looked at.
+
+    Order matters: first the answers of the remotes that deciding needs, then links, then decisions, so
+    that a visit is never called missing while its partner waits in the same batch.
+    """
+    now = timezone.now()
+    gatherer = Gatherer(now)
+    due = Pair.objects.due(now).select_related(
+        "oncall", "emr", "division", "division__oncall", "division__emr"
+    )
+    if divisions is not None:
+        due = due.filter(Q(division__in=divisions) | Q(division=None))
+    pairs = list(due.order_by("recheck_at", "pk")[:limit])
+    if not pairs:
+        return 0
+    if look_up:
+        pairing.look_up_due(pairs, gatherer)
+    pairing.pair_due(pairs, gatherer)
+    touched: set[int] = set()
+    for pair in pairs:
+        changed = compare_pair(pair.pk, gatherer)
+        if pair.division_id and changed:
+            touched.add(pair.division_id)
+    unmapped.refresh(touched)
+    return len(pairs)
+
+
+def look_again(divisions: Iterable[Division]) -> None:
+    """Questions about identity depend on other visits; each pass asks them afresh."""
+    open_ones = Mismatch.objects.unsettled().filter(kind__in=LOOK_AGAIN, division__in=divisions)
+    Pair.objects.filter(
+        Q(pk__in=open_ones.values("pair_id"))
+        | Q(division__in=divisions, scope__in=[Scope.CANDIDATE, Scope.UNPROVEN])
+    ).update(recheck_at=timezone.now())
+
+
+def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
+    """Decide about one visit from its rows as they are. Returns False where there was nothing to do."""
+    gatherer = gatherer or Gatherer(timezone.now())
+    with transaction.atomic():
+        pair = (
+            Pair.objects.select_for_update(of=("self",))
+            .select_related("oncall", "emr", "division", "division__oncall", "division__emr")
+            .filter(pk=pair_id)
+            .first()
+        )
+        if pair is None:
+            return False
+        if pair.division is None:
+            _out_of_scope(pair, Scope.NO_DIVISION, gatherer.now)
+            return True
+        if pair.pushes.filter(status__in=UNDER_HAND).exists():
+            # The outbox has it in hand and compares again when it is through.
+            return False
+        rules = gatherer.rules(pair.division)
+        view = gatherer.view(pair, pair.division)
+        _apply(pair, view, decide(view, rules, gatherer.now), rules, gatherer.now)
+        return True
+
+
+def _apply(pair: Pair, view: View, verdict: Verdict, rules: Rules, now: datetime) -> None:
+    move_baseline(pair, view, verdict, now)
+    pair.unmapped = sorted(
+        f"{u.what}:{u.value}|{u.label}" for h in view.halves.values() for u in h.unmapped
+    )
+    pair.has_unmapped = bool(pair.unmapped) and verdict.scope in (None, Scope.UNMAPPED)
+    pair.scope = verdict.scope or ""
+    pair.recheck_at = next_look(view, verdict, rules, now)
+    if verdict.scope is None and verdict.question is None and verdict.automatic is None:
+        pair.agreed_at = pair.agreed_at or now
+    else:
+        pair.agreed_at = None
+    pair.save()
+    mismatch = questions.settle(pair, view, verdict, now)
+    _queue(pair, view, verdict.automatic, mismatch, rules, now)
+
+
+def _out_of_scope(pair: Pair, scope: Scope, now: datetime) -> None:
+    pair.scope = scope
+    pair.recheck_at = None
+    pair.has_unmapped = False
+    pair.save(update_fields=["scope", "recheck_at", "has_unmapped"])
+    questions.close(pair, f"scope_{scope}", now)
+
+
+def move_baseline(pair: Pair, view: View, verdict: Verdict, now: datetime) -> None:
+    """Both sides state the same: that is what they agree on from now on. Only reads come here."""
+    held = {row.group: row for row in pair.baselines.all()}
+    for group in verdict.agreed:
+        words = {side: half.words.get(group) for side, half in view.halves.items()}
+        oncall, emr = words[Side.ONCALL], words[Side.EMR]
+        if oncall is None or emr is None:
+            continue
+        row = held.get(group)
+        unconfirmed = any(group in half.unconfirmed for half in view.halves.values())
+        if row is None:
+            Baseline.objects.create(
+                pair=pair,
+                group=group,
+                oncall=oncall,
+                emr=emr,
+                unconfirmed=unconfirmed,
+                moved_at=now,
+            )
+        elif (row.oncall, row.emr, row.unconfirmed) != (oncall, emr, unconfirmed):
+            audit.record(
+                verb="agreed",
+                pair=pair,
+                subjects=[pair.pk],
+                details={"group": str(group), "was": {"oncall": row.oncall, "emr": row.emr}},
+            )
+            row.oncall, row.emr, row.unconfirmed, row.moved_at = oncall, emr, unconfirmed, now
+            row.save()
+
+
+def next_look(view: View, verdict: Verdict, rules: Rules, now: datetime) -> datetime | None:
+    """When time alone changes the answer: a visit begins, or comes into the window."""
+    starts = [h.when.start for h in view.halves.values() if h.when.start and h.when.start > now]
+    if verdict.scope is Scope.OUTSIDE_WINDOW and starts:
+        return now + max(min(starts) - rules.window[1], timedelta(0)) + timedelta(seconds=1)
+    if starts and (verdict.question or verdict.automatic or verdict.scope is not None):
+        return min(starts) + timedelta(seconds=1)
+    return None
+
+
+# --- the outbox's queue -------------------------------------------------------------------------------------
+
+
+def _queue(
+    pair: Pair,
+    view: View,
+    plan: Plan | None,
+    mismatch: Mismatch | None,
+    rules: Rules,
+    now: datetime,
+) -> None:
+    """Keep only the newest intention (law 5): replace what waits, leave what is the same."""
+    waiting = pair.pushes.filter(status__in=["waiting", "held"]).first()
+    if waiting is not None:
+        if not waiting.automatic:
+            return  # a person's click; ``questions.settle`` has looked whether it still holds
+        if plan is not None and waiting.fingerprint == plan.fingerprint:
+            return
+        waiting.status = Push.Status.DROPPED
+        waiting.finished_at = now
+        waiting.error_code = "superseded"
+        waiting.save(update_fields=["status", "finished_at", "error_code"])
+    if plan is None or pair.division is None:
+        return
+    push = make_push(pair, view, plan, now=now)
+    push.not_before = now + plan.delay
+    push.save()
+
+
+def make_push(pair: Pair, view: View, plan: Plan, *, now: datetime) -> Push:
+    """An unsaved push for ``plan``, with the values it would replace (law 10)."""
+    if pair.division is None:
+        raise ValueError("a visit without a division is never written")
+    half = view.halves.get(plan.side)
+    before = values_to_json({g: half.values[g] for g in Group if g in half.values}) if half else {}
+    return Push(
+        pair=pair,
+        division=pair.division,
+        connection=pair.division.connection(plan.side),
+        side=plan.side,
+        operation=plan.operation,
+        kind=plan.kind,
+        plan=plan_to_json(plan),
+        fingerprint=plan.fingerprint,
+        before=before,
+        mails=list(plan.mails),
+        not_before=now,
+        created_at=now,
+    )

@@ -1,0 +1,116 @@
+"""A verdict's question → the pair's one unsettled mismatch row, under remembered decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from appointments.core.decisions import Verdict
+from appointments.core.kinds import Action
+from appointments.core.question import Question, choice_to_json
+from appointments.core.urgency import HARM
+from appointments.core.view import View
+from appointments.models import Decision, Mismatch, Pair, Push
+from emr_adapters.records import Group, Side
+
+REMEMBERED = (Action.LEAVE_DIFFERENT, Action.BY_HAND)
+
+
+def settle(pair: Pair, view: View, verdict: Verdict, now: datetime) -> Mismatch | None:
+    """Open, refresh or close the pair's mismatch. Returns the unsettled one."""
+    question = verdict.question
+    click = pair.pushes.filter(automatic=False, status__in=["waiting", "held"]).first()
+    decision = _lapse(pair, question, now)
+    if question is None:
+        _drop(click, "settled", now)
+        if verdict.scope is not None:
+            close(pair, f"scope_{verdict.scope}", now)
+        else:
+            close(pair, "pushing" if verdict.automatic else "agree", now)
+        return None
+    if click is not None and click.subject != question.subject:
+        _drop(click, "changed", now)
+        click = None
+    if decision is not None and decision.action == Action.LEAVE_DIFFERENT:
+        close(pair, "left_different", now)
+        return None
+    status = Mismatch.Status.OPEN
+    if click is not None:
+        status = Mismatch.Status.SETTLING
+    elif decision is not None:
+        status = Mismatch.Status.WAITING
+    return _write(pair, view, question, status, now)
+
+
+def _lapse(pair: Pair, question: Question | None, now: datetime) -> Decision | None:
+    """The remembered decision that covers exactly these values; others end when values change."""
+    covering = None
+    for decision in pair.decisions.filter(action__in=REMEMBERED, ended_at=None):
+        if question is not None and decision.subject == question.subject:
+            covering = decision
+            continue
+        decision.ended_at = now
+        decision.ended_because = "agreed" if question is None else "changed"
+        decision.save(update_fields=["ended_at", "ended_because"])
+    return covering
+
+
+def _drop(click: Push | None, why: str, now: datetime) -> None:
+    if click is not None:
+        click.status = Push.Status.DROPPED
+        click.error_code = why
+        click.finished_at = now
+        click.save(update_fields=["status", "error_code", "finished_at"])
+
+
+def close(pair: Pair, because: str, now: datetime) -> None:
+    pair.mismatches.unsettled().update(
+        status=Mismatch.Status.CLOSED, closed_because=because[:40], closed_at=now
+    )
+
+
+def _write(pair: Pair, view: View, question: Question, status: str, now: datetime) -> Mismatch:
+    """One row a pair; a question of another kind or about other values is a new row."""
+    mismatch = pair.mismatches.unsettled().first()
+    if mismatch is not None and mismatch.kind != question.kind:
+        close(pair, "changed", now)
+        mismatch = None
+    if mismatch is None:
+        mismatch = Mismatch(pair=pair, kind=question.kind, first_seen_at=now, changed_at=now)
+    facts = _facts(pair, view, question) | {"status": status}
+    if mismatch.pk and all(getattr(mismatch, name) == value for name, value in facts.items()):
+        return mismatch
+    if mismatch.version != question.version:
+        mismatch.changed_at = now
+    for name, value in facts.items():
+        setattr(mismatch, name, value)
+    mismatch.save()
+    return mismatch
+
+
+def _facts(pair: Pair, view: View, question: Question) -> dict[str, Any]:
+    halves = view.halves
+    lead = halves.get(Side.EMR) or halves[Side.ONCALL]
+    start = min((h.when.start for h in halves.values() if h.when.start), default=None)
+    providers = next(
+        (h.values[Group.PROVIDER] for h in halves.values() if h.values.get(Group.PROVIDER)), ()
+    )
+    return {
+        "division": pair.division,
+        "groups": {
+            str(group): {"oncall": s.oncall, "emr": s.emr, "baseline": s.baseline}
+            for group, s in question.groups.items()
+        },
+        "reason_code": question.reason.code,
+        "reason_details": dict(question.reason.details),
+        "choices": [choice_to_json(choice) for choice in question.choices],
+        "subject": question.subject,
+        "version": question.version,
+        "oncall_id": question.ids.get(Side.ONCALL, ""),
+        "emr_id": question.ids.get(Side.EMR, ""),
+        "patient": ", ".join(p.name or p.email for p in lead.people)[:300],
+        "provider": (providers[0].name or providers[0].id)[:200] if providers else "",
+        "start": start,
+        "start_minute": int(start.timestamp() // 60) if start else None,
+        "harm": HARM[question.kind],
+    }

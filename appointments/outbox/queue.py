@@ -1,0 +1,108 @@
+"""Which push is next, and whose it is. A claim is a conditional UPDATE: one worker wins."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from appointments.core.policy import BrakeLimits, Mode, brake_holds
+from appointments.models import Division, Pair, Push
+
+ABANDONED_AFTER: Final = timedelta(minutes=3)  # longer than any single write with its reads
+BRAKE_WINDOW: Final = timedelta(hours=1)
+DUE: Final = (Push.Status.WAITING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
+
+
+def due(now: datetime, *, clicks_at_once: bool = False) -> QuerySet[Push]:
+    """Pushes that may be worked on now, in live divisions with usable connections.
+
+    ``clicks_at_once``: do not wait for the seconds in which a click can be undone (``manage.py sync``).
+    """
+    ripe = Q(not_before__lte=now)
+    if clicks_at_once:
+        ripe |= Q(automatic=False, status=Push.Status.WAITING, attempts=0)
+    live = Q(division__mode=Mode.LIVE)
+    # What was sent is read back even if the division was taken out of live meanwhile.
+    sent = Q(status__in=[Push.Status.UNKNOWN, Push.Status.READING_BACK])
+    return (
+        Push.objects.filter(
+            ripe, live | sent & ~Q(division__mode=Mode.PAUSED), status__in=DUE, claimed_at=None
+        )
+        .filter(division__oncall__paused_at=None, division__emr__paused_at=None)
+        .order_by("not_before", "pk")
+    )
+
+
+def due_ids(limit: int = 100) -> list[int]:
+    return list(due(timezone.now()).values_list("pk", flat=True)[:limit])
+
+
+def claim(push: Push, now: datetime) -> bool:
+    """Take the push; False if someone else did. Committed before any work starts."""
+    status = Push.Status.SENDING if push.status == Push.Status.WAITING else push.status
+    taken = Push.objects.filter(pk=push.pk, status=push.status, claimed_at=None).update(
+        status=status,
+        claimed_at=now,
+        claimed_by=me(),
+        attempts=F("attempts") + (1 if status == Push.Status.SENDING else 0),
+    )
+    if taken:
+        push.refresh_from_db()
+    return bool(taken)
+
+
+def me() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"[:80]
+
+
+def free_abandoned(now: datetime | None = None) -> int:
+    """Give up the claims of workers that died.
+
+    Before ``sent_at`` nothing can have been sent; after it the outcome is unknown (law 4).
+    """
+    now = now or timezone.now()
+    old = Push.objects.filter(claimed_at__lt=now - ABANDONED_AFTER)
+    sending = old.filter(status=Push.Status.SENDING)
+    count = sending.filter(sent_at=None).update(
+        status=Push.Status.WAITING, claimed_at=None, claimed_by=""
+    )
+    count += sending.exclude(sent_at=None).update(
+        status=Push.Status.UNKNOWN, claimed_at=None, claimed_by=""
+    )
+    count += old.filter(status__in=[Push.Status.UNKNOWN, Push.Status.READING_BACK]).update(
+        claimed_at=None, claimed_by=""
+    )
+    return count
+
+
+def brake_on(push: Push, now: datetime) -> bool:
+    """Law 9: an unusually large set of automatic changes of one kind waits for a person."""
+    if not push.automatic or push.released or push.division is None or push.kind == "reference":
+        return False
+    changes = _counted(push.division, push.kind, now).count()
+    visits = Pair.objects.filter(division=push.division, scope="").count()
+    limits = BrakeLimits(push.division.brake_count, push.division.brake_percent)
+    return brake_holds(changes, visits, limits)
+
+
+def hold(push: Push) -> int:
+    """Hold this push and all of its division and kind that wait."""
+    waiting = Q(status=Push.Status.WAITING) | Q(pk=push.pk)
+    return Push.objects.filter(
+        waiting, division=push.division, kind=push.kind, automatic=True, released=False
+    ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
+
+
+def _counted(division: Division, kind: str, now: datetime) -> QuerySet[Push]:
+    return Push.objects.filter(
+        division=division,
+        kind=kind,
+        automatic=True,
+        released=False,
+        created_at__gte=now - BRAKE_WINDOW,
+    ).exclude(status__in=[Push.Status.DROPPED, Push.Status.UNDONE])

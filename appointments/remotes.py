@@ -1,0 +1,151 @@
+"""A configured connection → its adapter: the one seam between rows and remote systems.
+
+Every request made through it takes a token from the connection's budget, and none is made inside a
+database transaction (law 16).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection as database
+from django.utils import timezone
+
+from appointments.models import Connection, Division, RequestBudget
+from appointments.oncall.client import OnCallAdapter
+from emr_adapters.base import Adapter, AdapterConfig, Capabilities
+from emr_adapters.errors import NotConfigured
+from emr_adapters.records import Group, Side
+from emr_adapters.registry import adapter_class
+
+ENV_PREFIX: Final = "env:"
+BURST_SECONDS: Final = 60  # an unused budget is kept for a minute
+LONGEST_WAIT: Final = 1.0
+
+
+def adapter_for(connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> Adapter:
+    """Raises NotConfigured where a credential or setting is missing or the connection is paused."""
+    if connection.paused_at is not None:
+        raise NotConfigured(f"{connection} is paused: {connection.paused_reason}")
+    kind = OnCallAdapter if connection.adapter == "oncall" else adapter_class(connection.adapter)
+    return kind(
+        config_for(connection),
+        before_request=lambda: before_request(connection, sleep=sleep),
+        sleep=sleep,
+    )
+
+
+def config_for(connection: Connection) -> AdapterConfig:
+    secrets = {
+        name: resolve_secret(value)
+        for name, value in connection.credentials.items()
+        if isinstance(value, str)
+    }
+    return AdapterConfig(dict(connection.settings), secrets, oncall_region(connection))
+
+
+def oncall_region(connection: Connection) -> str:
+    """The region of the OnCall account whose urls an EMR's references hold."""
+    if connection.side == Side.ONCALL:
+        return connection.region
+    division = Division.objects.filter(emr=connection).select_related("oncall").first()
+    return division.oncall.region if division else "ca"
+
+
+def resolve_secret(value: str) -> str:
+    """``env:NAME`` → that variable. Raises NotConfigured when it is not set."""
+    if not value.startswith(ENV_PREFIX):
+        return value
+    name = value.removeprefix(ENV_PREFIX)
+    found = os.environ.get(name, "")
+    if not found:
+        raise NotConfigured(f"The environment variable {name} is not set.")
+    return found
+
+
+# --- before each request --------------------------------------------------------------------------------
+
+
+def before_request(connection: Connection, *, sleep: Callable[[float], None]) -> None:
+    if _inside_transaction():
+        raise RuntimeError("a request inside a database transaction (law 16)")
+    while (wait := take_token(connection, timezone.now())) > 0:
+        sleep(min(wait, LONGEST_WAIT))
+
+
+def take_token(connection: Connection, now: datetime) -> float:
+    """Take one request from the shared budget: 0, or the seconds until there is one."""
+    rate = connection.requests_per_second
+    capacity = max(rate * BURST_SECONDS, 1.0)
+    budget, _ = RequestBudget.objects.get_or_create(
+        connection=connection, defaults={"tokens": capacity, "filled_at": now}
+    )
+    gained = max((now - budget.filled_at).total_seconds(), 0) * rate
+    available = min(budget.tokens + gained, capacity)
+    if available < 1:
+        return (1 - available) / rate
+    # Conditional: if another process took one meanwhile, look again.
+    taken = RequestBudget.objects.filter(
+        pk=budget.pk, tokens=budget.tokens, filled_at=budget.filled_at
+    ).update(tokens=available - 1, filled_at=now)
+    return 0.0 if taken else 0.01
+
+
+def _inside_transaction() -> bool:
+    """Any atomic block but those in which a test case wraps itself."""
+    return any(not getattr(block, "_from_testcase", False) for block in database.atomic_blocks)
+
+
+# --- what the connection can do, kept on its row ----------------------------------------------------------
+
+
+def remember_capabilities(connection: Connection, adapter: Adapter) -> None:
+    found = capabilities_to_json(adapter.capabilities)
+    if found != connection.capabilities:
+        connection.capabilities = found
+        connection.save(update_fields=["capabilities"])
+
+
+def capabilities_of(connection: Connection) -> Capabilities:
+    """As last told by the adapter; before that, nothing is allowed."""
+    return capabilities_from_json(connection.capabilities)
+
+
+def capabilities_to_json(capabilities: Capabilities) -> dict[str, Any]:
+    return {
+        f.name: sorted(value) if isinstance(value, frozenset) else value
+        for f in fields(capabilities)
+        if (value := getattr(capabilities, f.name)) is not None
+    }
+
+
+def capabilities_from_json(data: Mapping[str, Any]) -> Capabilities:
+    known = {f.name for f in fields(Capabilities)}
+    values: dict[str, Any] = {
+        name: frozenset(Group(g) for g in value) if isinstance(value, list) else value
+        for name, value in data.items()
+        if name in known
+    }
+    return Capabilities(**values)
+
+
+# --- a connection that cannot be used -----------------------------------------------------------------------
+
+
+def pause(connection: Connection, error: NotConfigured) -> bool:
+    """Stop using the connection; True only for the first to notice, who tells an administrator."""
+    now = timezone.now()
+    first = Connection.objects.filter(pk=connection.pk, paused_at__isnull=True).update(
+        paused_at=now, paused_reason=str(error)[:300]
+    )
+    connection.refresh_from_db(fields=["paused_at", "paused_reason"])
+    return bool(first)
+
+
+def answered(connection: Connection) -> None:
+    Connection.objects.filter(pk=connection.pk).update(last_answer_at=timezone.now())
