@@ -20,7 +20,7 @@ SECRET_KEY = env_secret(
     fallback="only-for-a-developers-machine-" * 2 if DEBUG else None,
     how="Set it to 50 or more random characters and keep it.",
 )
-# The first key encrypts, all of them decrypt: a new one goes in front, `rotatekeys` re-encrypts.
+# The first key encrypts, all of them decrypt: a new one goes in front.
 CREDENTIALS_KEY = env_secret(
     "CREDENTIALS_KEY",
     fallback="only-for-a-developers-machine" if DEBUG else None,
@@ -148,8 +148,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not INSECURE_
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]  # asked for by the machine itself
 SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not INSECURE_HTTP
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 if env_bool("BEHIND_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
@@ -190,8 +188,6 @@ SPECTACULAR_SETTINGS = {
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
-USE_I18N = True
-USE_TZ = True
 TIME_ZONE = "UTC"  # a visit is shown in its division's zone, whatever the server's
 
 # With STATIC_ROOT, `collectstatic` gives every file a name with its hash, cached for ever.
@@ -200,8 +196,6 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env("STATIC_ROOT", default="") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 HASHED, PLAIN = "whitenoise.storage.CompressedManifest", "django.contrib.staticfiles.storage."
-STORAGES = {
-    "staticfiles": {"BACKEND": f"{HASHED if STATIC_ROOT else PLAIN}StaticFilesStorage"},
-}
+STORAGES = {"staticfiles": {"BACKEND": f"{HASHED if STATIC_ROOT else PLAIN}StaticFilesStorage"}}
 
 LOGGING = logging_settings(env("LOG_LEVEL", default="INFO"))
