@@ -21,11 +21,11 @@ from appointments.wording.happenings import (
     push_title,
     refusal_sentence,
     run_sentence,
-    scope_sentence,
     time_ago,
     time_until,
 )
 from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
+from appointments.wording.scopes import scope_sentence
 from appointments.wording.values import (
     clock_text,
     day_text,

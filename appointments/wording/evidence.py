@@ -135,7 +135,8 @@ def cancelled(facts: Facts) -> str:
 
 def resemblance(facts: Facts) -> str:
     """What speaks for two visits being one, and what against: "same time; the e-mail differs"."""
-    same, other = [], []
+    same: list[str] = []
+    other: list[str] = []
     for name, (oncall, emr) in _features(facts).items():
         if oncall and emr:
             (same if oncall == emr else other).append(name)

@@ -10,8 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from appointments.core.kinds import Operation, Scope
-from appointments.models import AuditEvent, Delivery, Pair, Push, Run
+from appointments.core.kinds import Operation
+from appointments.models import AuditEvent, Delivery, Push, Run
 from appointments.wording.choices import LABELS
 from appointments.wording.values import (
     group_label,
@@ -24,29 +24,6 @@ from appointments.wording.values import (
 )
 from emr_adapters.records import Group
 
-SCOPES: Final[dict[str, Promise]] = {
-    Scope.CANCELLED: gettext_lazy("It is cancelled: nothing has to agree."),
-    Scope.PAST: gettext_lazy(
-        "It has begun and was never on the other side: too late to create it."
-    ),
-    Scope.OUTCOME: gettext_lazy("It already has an outcome: nothing has to agree."),
-    Scope.MESSAGE: gettext_lazy("It is a message without a partner: messages stay where they are."),
-    Scope.SKIPPED_TYPE: gettext_lazy("Visits of its type are not for OnCall (type table)."),
-    Scope.BLOCK: gettext_lazy("It is blocked time in the calendar, not a visit."),
-    Scope.NOT_YET: gettext_lazy("It is proposed or wait-listed: not a visit yet."),
-    Scope.NO_DIVISION: gettext_lazy("No division of ours is set up for its place."),
-    Scope.OUTSIDE_WINDOW: gettext_lazy("It is outside the days that are compared."),
-    Scope.NEVER: gettext_lazy("The division's policy says never to carry this over."),
-    Scope.CANDIDATE: gettext_lazy(
-        "It could be the partner of another visit, and is asked about there."
-    ),
-    Scope.UNMAPPED: gettext_lazy(
-        "Its provider or type is not set up yet: an administrator is asked about that value."
-    ),
-    Scope.UNPROVEN: gettext_lazy(
-        "The other side has not been listed completely yet: nothing is concluded before."
-    ),
-}
 PUSH_STATES: Final[dict[str, Promise]] = {
     "waiting": gettext_lazy("waits to be sent"),
     "held": gettext_lazy("held: unusually many changes came at once, somebody has to look"),
@@ -73,38 +50,37 @@ ERRORS: Final[dict[str, Promise]] = {
     "unsupported": gettext_lazy("%(side)s cannot do this: it has to be done there by hand."),
     "bad_response": gettext_lazy("%(side)s gave an answer that could not be read."),
     "permanent": gettext_lazy("%(side)s refused it for good."),
-    "no_longer_same": gettext_lazy("Something else is right by now; it was compared afresh."),
-    "not_taken_over": gettext_lazy("%(side)s accepted it but still shows the old value."),
+    "not_shown": gettext_lazy("%(side)s accepted it but still shows the old value."),
+    "superseded": gettext_lazy("A newer decision took its place."),
+    "settled": gettext_lazy("Both sides agreed before it was sent."),
+    "changed": gettext_lazy("Something else was right before it was sent; it was compared afresh."),
+    "exists": gettext_lazy("The visit was there already."),
+    "linked": gettext_lazy("The two sides were linked instead."),
+    "unlinked": gettext_lazy("The two sides were taken apart instead."),
 }
 REFUSALS: Final[dict[str, Promise]] = {
-    "token": gettext_lazy("with a wrong token"),
-    "malformed": gettext_lazy("that could not be read"),
-    "url": gettext_lazy("with a strange address"),
+    "wrong_token": gettext_lazy("with a wrong token"),
+    "too_many_wrong_tokens": gettext_lazy("after too many wrong tokens"),
+    "method": gettext_lazy("that were not a POST"),
+    "media_type": gettext_lazy("that were not JSON"),
     "too_large": gettext_lazy("that were too large"),
-    "type": gettext_lazy("of an unknown content type"),
-    "rate": gettext_lazy("because too many wrong tokens came"),
+    "unreadable": gettext_lazy("that could not be read"),
+    "not_an_object": gettext_lazy("that held something else than a message"),
+    "no_event": gettext_lazy("without an event"),
+    "no_url": gettext_lazy("without a visit's address"),
+    "strange_url": gettext_lazy("with a strange address"),
 }
 VERBS: Final[dict[str, Promise]] = {
     "viewed": gettext_lazy("looked at it"),
-    "searched": gettext_lazy("searched for a patient"),
     "raw_viewed": gettext_lazy("looked at the raw record"),
     "resolved": gettext_lazy("decided"),
-    "undone": gettext_lazy("took the decision back"),
-    "retried": gettext_lazy("asked to try the write again"),
+    "undone": gettext_lazy("took it back"),
     "released": gettext_lazy("let held writes go"),
-    "written": gettext_lazy("wrote"),
-    "created": gettext_lazy("created the visit"),
-    "updated": gettext_lazy("changed the visit"),
-    "cancelled": gettext_lazy("cancelled the visit"),
     "linked": gettext_lazy("linked the two sides"),
     "unlinked": gettext_lazy("took the two sides apart"),
+    "agreed": gettext_lazy("saw both sides agree anew"),
+    "division_followed": gettext_lazy("set a division to observe"),
 }
-
-
-def scope_sentence(scope_code: str, pair: Pair | None = None) -> str:
-    """Why a visit needs no agreement (law 1)."""
-    text = SCOPES.get(scope_code)
-    return str(text) if text else _("It is out of scope.")
 
 
 def error_sentence(code: str, side: str, detail: str = "") -> str:
@@ -149,8 +125,7 @@ def push_sentence(push: Push) -> str:
             ngettext("tried %(n)d time, waits", "tried %(n)d times, waits", push.attempts)
             % {"n": push.attempts}
         )
-    troubled = push.status in (Push.Status.FAILED, Push.Status.WAITING, Push.Status.UNKNOWN)
-    if troubled and (push.error_code or push.error):
+    if push.status != Push.Status.DONE and (push.error_code or push.error):
         text += " " + error_sentence(push.error_code, push.side, push.error)
     return text
 
@@ -201,8 +176,8 @@ def audit_sentence(event: AuditEvent) -> str:
         verb += f": {LABELS.get(action, action)}"
     if event.verb == "viewed" and len(event.subjects or ()) > 1:
         verb = _("saw it in a list")
-    if event.verb in ("written", "created", "updated", "cancelled") and details.get("side"):
-        verb += " " + _("in %(side)s") % {"side": side_in_text(str(details["side"]))}
+    if event.verb == "agreed" and details.get("group"):
+        verb += f": {group_label(str(details['group'])).lower()}"
     return sentence(f"{event.actor or _('somebody')} {verb}")
 
 

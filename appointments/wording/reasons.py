@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from appointments.core.kinds import Kind
 from appointments.models import Mismatch
 from appointments.wording.evidence import Facts, cancelled, differences, resemblance
+from appointments.wording.scopes import scope_sentence
 from appointments.wording.values import sentence, side_in_text, value_text, visits_text
 from emr_adapters.records import Group, Side
 
@@ -38,11 +39,12 @@ STATUSES: Final[dict[str, Promise]] = {
     "closed": gettext_lazy("Settled"),
 }
 CLOSED: Final[dict[str, Promise]] = {
-    "agreed": gettext_lazy("Both sides agree."),
-    "decision": gettext_lazy("Somebody decided to leave it."),
-    "decided": gettext_lazy("Somebody decided to leave it."),
-    "replaced": gettext_lazy("Another question took its place."),
-    "out_of_scope": gettext_lazy("It no longer needs to agree."),
+    "agree": gettext_lazy("Both sides agree."),
+    "pushing": gettext_lazy("It is being carried over by itself."),
+    "left_different": gettext_lazy("Left as it is, until one of the values changes."),
+    "linked": gettext_lazy("The two are kept as one visit."),
+    "unlinked": gettext_lazy("The two were taken apart."),
+    "changed": gettext_lazy("It changed: another question has taken its place."),
     "mapped": gettext_lazy("The value has been set up."),
     "readable": gettext_lazy("The record can be read again."),
 }
@@ -111,6 +113,8 @@ def status_label(status: str) -> str:
 def closed_sentence(mismatch: Mismatch) -> str:
     """Why nobody has to look any more."""
     because = mismatch.closed_because
+    if because.startswith("scope_"):
+        return scope_sentence(because.removeprefix("scope_"))
     return str(CLOSED.get(because) or sentence(because.replace("_", " ") or _("settled")))
 
 
@@ -295,7 +299,7 @@ def _unmapped(facts: Facts) -> str:
     side = side_in_text(str(details.get("side") or facts.connection_side))
     text = (
         _("%(side)s's provider “%(value)s” is not set up")
-        if details.get("what") == "provider"
+        if facts.row.reason_code == "unmapped_provider"
         else _("%(side)s's visit type “%(value)s” is not in the type table")
     ) % {"side": side, "value": value}
     return _("%(text)s: an administrator has to add it (%(visits)s)") % {
@@ -306,7 +310,7 @@ def _unmapped(facts: Facts) -> str:
 
 def _unreadable(facts: Facts) -> str:
     side = side_in_text(str(facts.details.get("side") or facts.connection_side))
-    why = str(facts.details.get("reason") or facts.details.get("error") or "").rstrip(".")
+    why = str(facts.details.get("why") or "").rstrip(".")
     text = _("a record of %(side)s could not be read and was set aside") % {"side": side}
     return f"{text}: {why}" if why else text
 
@@ -327,6 +331,7 @@ SPECIAL: Final[dict[str, Callable[[Facts], str]]] = {
     "patient_differs": _patient_differs,
     "lacking": _lacking,
     "pick": _pick,
-    "unmapped": _unmapped,
+    "unmapped_provider": _unmapped,
+    "unmapped_type": _unmapped,
     "unreadable": _unreadable,
 }

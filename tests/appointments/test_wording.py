@@ -13,7 +13,8 @@ from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.policy import GateStop, Mode
 from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
 from appointments.wording import reasons
-from appointments.wording.happenings import PUSH_STATES, SCOPES
+from appointments.wording.happenings import PUSH_STATES
+from appointments.wording.scopes import SCOPES
 from tests.make import make_choice, make_plan, when
 
 CORE = Path(reasons.__file__).resolve().parents[1] / "core"
@@ -87,7 +88,14 @@ def test_codes_are_found_in_core():
 @pytest.mark.parametrize(
     "code",
     sorted(
-        codes_in_core() | {"unmapped", "unreadable", "duplicate_reference", "dangling_reference"}
+        codes_in_core()
+        | {
+            "unmapped_provider",
+            "unmapped_type",
+            "unreadable",
+            "duplicate_reference",
+            "dangling_reference",
+        }
     ),
 )
 def test_every_reason_of_core_has_its_own_sentence(code):
@@ -342,3 +350,9 @@ def test_pushes_runs_deliveries_and_events_are_told_in_sentences():
 )
 def test_time_to_a_visit(minutes, text):
     assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
+
+
+def test_a_closed_question_says_why():
+    assert wording.closed_sentence(row(closed_because="agree")) == "Both sides agree."
+    assert "blocked time" in wording.closed_sentence(row(closed_because="scope_block"))
+    assert wording.closed_sentence(row(closed_because="never_seen")) == "Never seen."
