@@ -1,0 +1,109 @@
+"""django-q2's cluster as the watchdog's child: it shows life, and no part of it outlives its parent.
+
+A beat is put into this cluster's own queue every few seconds. It does not go through the shared table:
+there another host's cluster could take it, and this one would look frozen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from django.utils import timezone
+from django_q import signals
+from django_q.brokers.orm import ORM
+from django_q.cluster import Cluster
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+
+from appointments.watchdog import PIPE
+
+BEAT = "appointments.cluster.beat"
+BEAT_SECONDS = "SYNCPORTAL_BEAT_SECONDS"
+PR_SET_PDEATHSIG = 1
+
+
+def run() -> None:
+    """Run the cluster in this process until it is told to stop."""
+    die_with_parent()
+    os.register_at_fork(after_in_child=die_with_parent)
+    signals.post_spawn.connect(_up)
+    signals.pre_execute.connect(_begin)
+    signals.post_execute_in_worker.connect(_end)
+    Conf.BROKER_CLASS = f"{__name__}.Broker"
+    Cluster().start()
+
+
+def beat() -> None:
+    """The task that does nothing: to have been run is all there is to it."""
+
+
+def give_back(ids: set[int]) -> None:
+    """Tasks that a killed cluster held are handed out again now, not when their lock ends."""
+    OrmQ.objects.filter(pk__in=ids).update(lock=timezone.now())
+
+
+class Broker(ORM):  # type: ignore[misc]
+    """The ORM broker, telling the watchdog what it holds, with a beat of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.beat_seconds = float(os.environ.get(BEAT_SECONDS, "3"))
+        self.next_beat = 0.0
+
+    def dequeue(self) -> list[tuple[int | None, str]] | None:
+        if time.monotonic() >= self.next_beat:
+            self.next_beat = time.monotonic() + self.beat_seconds
+            return [(None, beat_package())]
+        taken: list[tuple[int | None, str]] | None = super().dequeue()
+        for held, _ in taken or []:
+            tell("take", held)
+        return taken
+
+    def delete(self, task_id: int) -> None:
+        super().delete(task_id)
+        tell("done", task_id)
+
+
+def beat_package() -> str:
+    key = uuid.uuid4().hex
+    task = {"id": key, "name": "beat", "func": BEAT, "args": (), "kwargs": {}, "save": False}
+    package: str = SignedPackage.dumps({**task, "started": timezone.now()})
+    return package
+
+
+def tell(word: str, number: int | None) -> None:
+    """One line to the watchdog, whole or not at all; nobody waits for a full pipe."""
+    pipe = os.environ.get(PIPE)
+    if pipe and number is not None:
+        with suppress(OSError):
+            os.write(int(pipe), f"{word} {number}\n".encode())
+
+
+def _up(**_: Any) -> None:
+    tell("up", os.getpid())
+
+
+def _begin(**_: Any) -> None:
+    tell("begin", os.getpid())
+
+
+def _end(**_: Any) -> None:
+    tell("end", os.getpid())
+
+
+def die_with_parent() -> None:
+    """Linux: a process whose parent is killed is killed too. Elsewhere the process group has to do."""
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask
+        os.kill(os.getpid(), signal.SIGKILL)

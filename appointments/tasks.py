@@ -1,0 +1,83 @@
+"""django-q2's entry points: load by id, call one stage, hand on. Each is bounded and safe to run twice.
+
+The stages speak to each other through rows. What a task enqueues is only the sooner look at them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils import timezone
+
+from appointments import deliveries, leases, mirror, mismatches, nudges, outbox, rhythm
+from appointments.mismatches import comparing
+from appointments.models import Connection, Division
+
+PAIRS_AT_ONCE: Final = 40  # each may cost a request or two, and a task has a minute
+ABSENT_AT_ONCE: Final = 20
+TICK_LASTS: Final = 30.0
+
+
+def tick() -> None:
+    """Each minute: start what is due. Two hosts' ticks do not meet."""
+    if not leases.take("tick", TICK_LASTS):
+        return
+    for connection in rhythm.connections():
+        _start_reading(connection)
+    outbox.free_abandoned()
+    nudges.once("compare", every=rhythm.MINUTE)
+    nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
+    due = nudges.Due()
+    due.deliveries()
+    due.pushes()
+
+
+def _start_reading(connection: Connection) -> None:
+    for kind, every in rhythm.due_listings(connection, timezone.now()):
+        nudges.once("read_page", connection.pk, kind, every=every)
+    if rhythm.watches(connection):
+        nudges.once("watch", connection.pk, every=rhythm.WATCH_EVERY - 5)
+    nudges.once("confirm_absent", connection.pk, every=rhythm.MINUTE - 5)
+
+
+def read_page(connection_id: int, kind: str) -> None:
+    """One page of a listing; while pages remain, the next one follows."""
+    more = rhythm.attempt(connection_id, lambda c: mirror.start_or_continue(c, kind))
+    if more is not None:
+        nudges.once("compare", every=rhythm.MINUTE)
+    if more:
+        nudges.follow("read_page", connection_id, kind, within=rhythm.LOST_PAGE)
+    else:
+        nudges.done("read_page", connection_id, kind)
+
+
+def watch(connection_id: int) -> None:
+    if rhythm.attempt(connection_id, lambda c: mirror.watch(c, rhythm.RECORDS_AT_ONCE)):
+        nudges.once("compare", every=rhythm.MINUTE)
+
+
+def confirm_absent(connection_id: int) -> None:
+    if rhythm.attempt(connection_id, lambda c: mirror.confirm_absent(c, ABSENT_AT_ONCE)):
+        nudges.once("compare", every=rhythm.MINUTE)
+
+
+def read_delivery(delivery_id: int) -> None:
+    if deliveries.read(delivery_id):
+        nudges.once("compare", every=rhythm.MINUTE)
+
+
+def look_again() -> None:
+    """Questions about identity depend on other visits: they are asked afresh now and again."""
+    comparing.look_again(Division.objects.exclude(mode=Division.ModeChoices.PAUSED))
+    nudges.once("compare", every=rhythm.MINUTE)
+
+
+def compare() -> None:
+    nudges.done("compare")  # news from now on wants another look
+    if mismatches.compare_due(limit=PAIRS_AT_ONCE) >= PAIRS_AT_ONCE:
+        nudges.once("compare", every=rhythm.MINUTE)
+
+
+def work_push(push_id: int) -> None:
+    if outbox.work_one(push_id):
+        nudges.once("compare", every=rhythm.MINUTE)
