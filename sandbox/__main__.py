@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     from django.core.wsgi import get_wsgi_application
 
     from sandbox import server
-    from sandbox.world import addresses, hooks, reset
+    from sandbox.world import addresses, hooks, reset, switches
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     application = get_wsgi_application()
@@ -67,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     host = f"[{options.host}]" if ":" in options.host else options.host
     addresses.announce({name: f"http://{host}:{srv.server_port}/" for name, srv in servers.items()})
+    switches.live_in(folder / "switches.json")
     hooks.start(options.webhook_url)
     reset.ensure_keys()
     if options.demo:

@@ -44,6 +44,10 @@ class SandboxClient:
         """Replace everything by the demo world of today."""
         return self._call("POST", "demo")
 
+    def stories(self) -> list[dict[str, Any]]:
+        """What is arranged in today's demo world: ``kind words oncall emr``."""
+        return self._call("GET", "demo")["stories"]
+
     def demo_config(self, **query: str) -> str:
         """The demo's file for loadconfig (``mode=``, ``env="1"``)."""
         answer = self._session.get(self.base + "demo/config", params=query, timeout=30)

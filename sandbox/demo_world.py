@@ -146,9 +146,14 @@ class World:
         )
 
 
+def day() -> date:
+    """The clinic's present day."""
+    return datetime.now(ZoneInfo(PLACES[0].time_zone)).date()
+
+
 def today() -> dict[str, Any]:
     """The world of the clinic's present day, for ``seed``."""
-    return seed(build(datetime.now(ZoneInfo(PLACES[0].time_zone)).date()))
+    return seed(build(day()))
 
 
 def build(day: date) -> World:

@@ -9,6 +9,11 @@ from sandbox.oncall import actions
 from sandbox.oncall.models import Division, Provider
 from sandbox.world import journal, state
 
+ONCALL_WORDS = {
+    *("title", "datetime", "duration", "type", "status", "cancelled"),
+    *("division", "provider", "participants", "metadata"),
+}
+
 
 class BadDeed(ValueError):
     """The form names something that does not exist."""
@@ -43,6 +48,9 @@ def vanish_oncall(number: int) -> None:
 
 
 def _oncall(words: dict[str, Any]) -> dict[str, Any]:
+    if unknown := set(words) - ONCALL_WORDS:
+        known = ", ".join(sorted(ONCALL_WORDS))
+        raise BadDeed(f"unknown {', '.join(sorted(unknown))}; known: {known}")
     values = dict(words)
     if values.get("datetime"):
         values["datetime"] = visits.utc(values["datetime"])
@@ -82,6 +90,7 @@ def change_emr(kind: str, rid: str, words: dict[str, Any]) -> dict[str, Any]:
     if "resourceType" in words or kind != "Appointment":
         body = visits.resource(kind, {**words})
     else:
+        visits.check_words(kind, words)
         body = visits.body(words, row.body)
     # A person's screen is not bound by the API's If-Match.
     row = _forced(kind, rid, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox import demo_config
+from sandbox import demo_config, demo_world
 from sandbox.control import person
 from sandbox.emr.errors import Refused
 from sandbox.world import addresses, faults, hooks, journal, reset, seed, state, switches
@@ -134,8 +135,11 @@ def sow(request: HttpRequest) -> Answer:
     return seed.load(request.data)
 
 
-@control("POST")
+@control("GET", "POST")
 def demo(request: HttpRequest) -> Answer:
+    """POST loads today's demo world; GET tells what was arranged in it."""
+    if request.method == "GET":
+        return {"stories": [asdict(story) for story in demo_world.build(demo_world.day()).stories]}
     reset.load_demo()
     kept = state.everything()
     return {

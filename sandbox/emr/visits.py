@@ -11,6 +11,24 @@ from sandbox.emr.models import Resource
 TYPE_SYSTEM = "https://emr.example.org/visit-types"
 
 
+WORDS = {
+    "Appointment": {
+        *("start", "minutes", "status", "patient", "practitioner", "location", "type"),
+        *("description", "identifiers", "replaces"),
+    },
+    "Patient": {"given", "family", "prefix", "email", "phone", "birth_date", "identifiers"},
+    "Location": {"name", "time_zone"},
+}
+WORDS["Practitioner"] = WORDS["Patient"]
+
+
+def check_words(kind: str, short: dict[str, Any]) -> None:
+    """ValueError for a word that would otherwise be overheard."""
+    if unknown := set(short) - WORDS[kind]:
+        known = ", ".join(sorted(WORDS[kind]))
+        raise ValueError(f"{kind}: unknown {', '.join(sorted(unknown))}; known: {known}")
+
+
 def utc(value: str) -> Any:
     at = store.instant(value)
     if at is None:
@@ -159,4 +177,5 @@ def resource(kind: str, words: dict[str, Any]) -> dict[str, Any]:
     """Short words, or a whole FHIR resource, which is taken as it is."""
     if "resourceType" in words:
         return words
+    check_words(kind, words)
     return SHORT[kind](words)

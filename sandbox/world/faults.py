@@ -118,7 +118,7 @@ _numbers = itertools.count(1)
 _faults: list[Fault] = []
 _awake = threading.Event()
 
-OPTIONS = frozenset({"retry_after", "seconds", "status", "body", "id", "form", "headers"})
+OPTIONS = frozenset({"retry_after", "seconds", "status", "body", "id", "form", "headers", "count"})
 
 
 def order(wish: dict[str, Any]) -> Fault:

@@ -87,8 +87,10 @@ class FaultMiddleware:
         for fault in faults.take(facts, "before", "page", at_most=1):
             return answer_instead(fault, request)
         response = self.get_response(request)
-        for fault in faults.take(facts, "after", at_most=1):
-            return answer_after(fault, request)
+        if response.status_code < 400:
+            # A refused write stored nothing: its fault waits for the next one.
+            for fault in faults.take(facts, "after", at_most=1):
+                return answer_after(fault, request)
         if response.status_code in (200, 404):
             response = spoil(request, facts, response)
         for _ in faults.take(facts, "body", at_most=1):

@@ -48,6 +48,8 @@ def load_demo() -> None:
 
     reset()
     seed.load(demo_world.today())
+    # Pages of three would make every full list a walk of minutes.
+    switches.put({"oncall.page_size": 25})
 
 
 def _models() -> list[type]:

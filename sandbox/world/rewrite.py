@@ -101,7 +101,7 @@ def spoil_list(fault: Fault, listing: Listing, path: str, page: int) -> None:
         case "wrong_previous":
             listing.set_link("previous", _moved(listing.address, "https") + "&page=3")
         case "wrong_count":
-            listing.body[listing.count_key] = fault.options.get("status", 1)
+            listing.body[listing.count_key] = fault.options.get("count", 1)
         case "null_rows":
             listing.rows = None
         case "drop_row":

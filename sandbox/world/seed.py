@@ -25,6 +25,9 @@ EMR_LISTS = {
 }
 
 
+PARTICIPANT = {"name", "first_name", "last_name", "email", "fee", "cancelled", "user_id"}
+
+
 class BadSeed(ValueError):
     """A list or a word that seeding does not know."""
 
@@ -112,6 +115,8 @@ def appointments(items: list[dict[str, Any]]) -> list[int]:
 
 
 def participant(row: Appointment, person: dict[str, Any]) -> Participant:
+    if unknown := set(person) - PARTICIPANT:
+        raise BadSeed(f"participant: unknown {', '.join(sorted(unknown))}")
     first = person.get("first_name", "")
     last = person.get("last_name", "")
     name = person.get("name") or f"{first} {last}".strip()

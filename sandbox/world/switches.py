@@ -7,8 +7,10 @@ behaviour, or the more harmful guess where the documents are silent.
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -79,7 +81,7 @@ SWITCHES: dict[str, Switch] = {
         "truncated",
     ),
     "emr.unstable_ties": _s("live pages reorder rows that tie on the sort key", False, True),
-    "emr.next": _s("the next link", "absolute", "relative", "foreign"),
+    "emr.next": _s("the next link", "absolute", "relative", "foreign", "filters_dropped"),
     "emr.total": _s("Bundle.total", "exact", "absent", "page_size"),
     "emr.unknown_param": _s("an unknown search parameter", "400", "ignored", "empty"),
     "emr.last_updated_search": _s("_lastUpdated can be searched", True, False),
@@ -105,6 +107,7 @@ SWITCHES: dict[str, Switch] = {
 
 _lock = threading.Lock()
 _values: dict[str, Any] = {}
+_file: Path | None = None
 
 
 def get(name: str) -> Any:
@@ -133,11 +136,26 @@ def put(changes: dict[str, Any]) -> None:
     checked = {name: _checked(name, value) for name, value in changes.items()}
     with _lock:
         _values.update(checked)
+        _keep()
 
 
 def reset() -> None:
     with _lock:
         _values.clear()
+        _keep()
+
+
+def live_in(file: Path) -> None:
+    """Keep the switches there, so that a restart changes no behaviour."""
+    global _file
+    _file = file
+    if file.exists():
+        put(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _keep() -> None:
+    if _file is not None:
+        _file.write_text(json.dumps(_values), encoding="utf-8")
 
 
 def _checked(name: str, value: Any) -> Any:

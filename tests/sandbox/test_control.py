@@ -221,3 +221,20 @@ def test_reset_starts_ids_over(practice, oncall, new_visit):
     )
     answer = oncall("POST", "appointments/", json=new_visit())
     assert answer.json()["url"].endswith("/1001/")
+
+
+def test_fault_after_a_write_waits_for_a_write_that_is_stored(practice, oncall, new_visit):
+    practice.client.fault("oncall", "500_after_write")
+    assert oncall("POST", "appointments/", json={}).status_code == 400
+    assert oncall("POST", "appointments/", json=new_visit()).status_code == 500
+
+
+def test_word_that_is_unknown_is_refused(practice):
+    with pytest.raises(SandboxRefused, match="duration"):
+        practice.client.emr_create(start="2026-12-01T15:00:00Z", duration=20)
+    with pytest.raises(SandboxRefused, match="minutes"):
+        practice.client.oncall_create(datetime="2026-12-01T15:00:00Z", minutes=20)
+    with pytest.raises(SandboxRefused, match="duration"):
+        practice.client.seed(
+            emr={"appointments": [{"start": "2026-12-01T15:00:00Z", "duration": 1}]}
+        )

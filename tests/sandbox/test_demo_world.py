@@ -79,6 +79,8 @@ def test_world_has_only_example_addresses():
 def test_world_loads_without_mail_and_webhook_and_fits_its_config(practice):
     counted = practice.client.demo()
     assert min(counted.values()) > 300
+    stored = {a["id"] for a in practice.client.state()["oncall"]["appointments"]}
+    assert {n for story in practice.client.stories() for n in story["oncall"]} <= stored
     assert practice.client.mails() == []
     assert practice.client.webhooks()["deliveries"] == []
     config = tomllib.loads(practice.client.demo_config())

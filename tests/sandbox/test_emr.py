@@ -263,5 +263,13 @@ def test_paging_switches_change_link_and_total(practice, fhir):
     assert (next_link(bundle), bundle["total"], len(ids(bundle))) == (None, 2, 2)
 
 
+def test_paging_may_forget_the_search_on_page_two(practice, fhir):
+    seed(practice, ["2026-12-01T15:00:00Z"] * 3 + ["2026-12-09T15:00:00Z"])
+    practice.client.switch({"emr.next": "filters_dropped"})
+    bundle = fhir("GET", "Appointment?date=lt2026-12-02&_count=2").json()
+    rest = requests.get(next_link(bundle), timeout=10).json()
+    assert [e["resource"]["start"][:10] for e in rest["entry"]] == ["2026-12-01", "2026-12-09"]
+
+
 def test_paging_link_that_expired_is_410(fhir):
     assert fhir("GET", "Appointment?_page=nothing-2").status_code == 410

@@ -155,7 +155,13 @@ def test_path_in_the_singular_is_404_unless_aliased(practice, oncall):
     assert oncall("GET", f"appointment/{number}/").status_code == 200
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("number", ["99999999999999999999999", "0", "7"])
+def test_record_that_never_existed_is_404(oncall, number):
+    assert oncall("GET", f"appointments/{number}/").status_code == 404
+    assert oncall("GET", f"appointments/?page={number}").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
 def test_methods_never_documented_are_405(practice, oncall, method):
     [number] = seed(practice)
     assert oncall(method, f"appointments/{number}/", json={}).status_code == 405

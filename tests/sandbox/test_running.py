@@ -16,8 +16,10 @@ KEY = {"Authorization": f"Token {COORDINATOR_KEY}"}
 def test_data_survives_a_restart_on_the_same_folder(tmp_path):
     with running_sandbox(tmp_path) as first:
         first.client.seed(oncall={"divisions": [{"id": 1, "name": "Kept"}]})
+        first.client.switch({"oncall.page_size": 50})
     with running_sandbox(tmp_path) as second:
         assert [d["name"] for d in second.client.state()["oncall"]["divisions"]] == ["Kept"]
+        assert second.client.switches()["oncall.page_size"] == 50
 
 
 def test_start_and_stop_take_little_time_even_in_a_hanging_request():
