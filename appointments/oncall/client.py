@@ -114,7 +114,8 @@ class OnCallAdapter(Adapter):
             or "next" not in body
         ):
             raise BadResponse("OnCall sent a list in a form that is not known.")
-        total = payloads.whole_number(body.get("count"))
+        count = payloads.whole_number(body.get("count"))
+        total = count if count is not None and count >= 0 else None
         following = None if body["next"] is None else _page_number(body["next"])
         if following is not None and (following <= number or following > MOST_PAGES):
             raise BadResponse("The listing of OnCall loops: it names a page that was already read.")

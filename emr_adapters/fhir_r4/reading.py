@@ -156,7 +156,7 @@ def _minutes(
         minutes = round(declared) if abs(declared) <= LONGEST_VISIT else 0
     if 0 < minutes <= LONGEST_VISIT:
         return minutes
-    if end is not None or declared is not None:
+    if (start is not None and end is not None) or declared is not None:
         problems.append(Problem("unreadable_duration", f"end {resource.get('end')!s:.40}"))
     return None
 

@@ -1,0 +1,404 @@
+"""The session below every adapter: what is retried, what is refused, and what an error may say."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+from emr_adapters import answers
+from emr_adapters.errors import (
+    AdapterError,
+    BadResponse,
+    ChangedRemotely,
+    NotConfigured,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    TemporaryError,
+    Unsupported,
+)
+from emr_adapters.http import Http
+from emr_adapters.redact import safe_sentence
+from tests.adapters.practice import Clock
+
+BASE = "https://emr.example.org/api/"
+SECRET = "s3cret"
+
+
+class Link:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.asked = 0
+        self.http = Http(
+            BASE,
+            name="The system",
+            headers={"Authorization": f"Token {SECRET}"},
+            before_request=self._count,
+            sleep=self.slept.append,
+            now=Clock(),
+            explain=lambda body, hide: safe_sentence(body.get("detail"), hide) if body else "",
+        )
+
+    def _count(self) -> None:
+        self.asked += 1
+
+
+@pytest.fixture
+def link() -> Link:
+    return Link()
+
+
+@pytest.fixture
+def remote() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+# --- reads ---
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_read_is_tried_three_times(
+    link: Link, remote: responses.RequestsMock, status: int
+) -> None:
+    for _ in range(3):
+        remote.get(BASE + "x", status=status)
+    with pytest.raises(TemporaryError):
+        link.http.get("x")
+    assert (link.slept, link.asked) == ([0.5, 1.5], 3)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        requests.ConnectionError("x"),
+        requests.ReadTimeout("x"),
+        requests.exceptions.ChunkedEncodingError("x"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_broken_connection_is_retried_for_a_read(
+    link: Link, remote: responses.RequestsMock, failure: Exception
+) -> None:
+    remote.get(BASE + "x", body=failure)
+    remote.get(BASE + "x", json={"ok": 1})
+    assert link.http.get("x").data == {"ok": 1}
+    assert link.slept == [0.5]
+
+
+def test_a_short_retry_after_is_honoured(link: Link, remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "x", status=429, headers={"Retry-After": "3"})
+    remote.get(BASE + "x", json={})
+    link.http.get("x")
+    assert link.slept == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("60", 60),
+        ("Sun, 22 Nov 2026 12:05:00 GMT", pytest.approx(300, abs=10)),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_long_retry_after_is_the_callers(
+    link: Link, remote: responses.RequestsMock, header: str, seconds: Any
+) -> None:
+    for _ in range(3 if seconds is None else 1):
+        remote.get(BASE + "x", status=429, headers={"Retry-After": header})
+    with pytest.raises(RateLimited) as limited:
+        link.http.get("x")
+    assert limited.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-5", "1e400", "Thu, 99 Foo"])
+def test_a_nonsense_retry_after_does_no_harm(value: str) -> None:
+    assert answers.retry_after({"Retry-After": value}, datetime(2026, 1, 1, tzinfo=UTC)) in (
+        None,
+        0.0,
+    )
+
+
+def test_no_retry_begins_late(link: Link, remote: responses.RequestsMock) -> None:
+    clock = iter(datetime(2026, 1, 1, 0, minute, tzinfo=UTC) for minute in range(60))
+    link.http = Http(BASE, name="X", sleep=link.slept.append, now=lambda: next(clock))
+    remote.get(BASE + "x", status=500)
+    with pytest.raises(TemporaryError):
+        link.http.get("x")
+    assert link.slept == []
+
+
+@pytest.mark.parametrize(
+    ("status", "listing", "error"),
+    [
+        (401, False, NotConfigured),
+        (403, False, NotConfigured),
+        (404, False, NotFound),
+        (410, False, NotFound),
+        (404, True, BadResponse),
+        (410, True, BadResponse),
+        (400, False, Rejected),
+        (405, False, Unsupported),
+        (406, False, BadResponse),
+        (418, False, BadResponse),
+    ],
+)
+def test_the_class_of_a_refused_read(
+    link: Link,
+    remote: responses.RequestsMock,
+    status: int,
+    listing: bool,
+    error: type[AdapterError],
+) -> None:
+    remote.get(BASE + "x", status=status, json={})
+    with pytest.raises(error):
+        link.http.get("x", listing=listing)
+    assert link.slept == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html></html>", b'{"a": ', b"", b"\xff\xfe", b"[NaN]", b"[" * 100_000, b'{"a": 1} {"b": 2}'],
+    ids=["html", "truncated", "empty", "binary", "nan", "deep", "two"],
+)
+def test_an_answer_that_is_no_json_is_bad(
+    link: Link, remote: responses.RequestsMock, body: bytes
+) -> None:
+    remote.get(BASE + "x", body=body)
+    with pytest.raises(BadResponse):
+        link.http.get("x")
+
+
+def test_a_web_page_with_json_in_it_is_bad(link: Link, remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "x", body=b"{}", content_type="text/html; charset=utf-8")
+    with pytest.raises(BadResponse):
+        link.http.get("x")
+
+
+def test_a_404_that_is_a_web_page_says_nothing_about_a_record(
+    link: Link, remote: responses.RequestsMock
+) -> None:
+    remote.get(BASE + "x", status=404, body="<h1>Not found</h1>", content_type="text/html")
+    with pytest.raises(BadResponse):
+        link.http.get("x")
+
+
+def test_what_no_database_can_store_is_replaced(link: Link, remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "x", body=rb'{"a\u0000": ["b\u0000", "\ud83d\ude00", "\ud83d", "\\u0000"]}')
+    assert link.http.get("x").data == {"a�": ["b�", "😀", "�", "\\u0000"]}
+
+
+def test_an_answer_without_end_is_cut(
+    link: Link, remote: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emr_adapters.http.LARGEST", 10)
+    remote.get(BASE + "x", body=b'"' + b"x" * 100 + b'"')
+    with pytest.raises(BadResponse):
+        link.http.get("x")
+    remote.patch(BASE + "x", body=b'"' + b"x" * 100 + b'"')
+    with pytest.raises(OutcomeUnknown):
+        link.http.write("PATCH", "x", {})
+
+
+# --- writes ---
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Rejected),
+        (401, NotConfigured),
+        (403, NotConfigured),
+        (404, NotFound),
+        (405, Unsupported),
+        (408, OutcomeUnknown),
+        (409, ChangedRemotely),
+        (410, NotFound),
+        (412, ChangedRemotely),
+        (413, Rejected),
+        (422, Rejected),
+        (423, ChangedRemotely),
+        (428, ChangedRemotely),
+        (429, RateLimited),
+        (500, OutcomeUnknown),
+        (501, Unsupported),
+        (502, OutcomeUnknown),
+        (503, OutcomeUnknown),
+        (301, NotConfigured),
+        (302, NotConfigured),
+        (307, NotConfigured),
+        (308, NotConfigured),
+    ],
+)
+def test_a_write_is_sent_once_whatever_is_answered(
+    link: Link, remote: responses.RequestsMock, status: int, error: type[AdapterError]
+) -> None:
+    remote.post(BASE + "x/", status=status, json={}, headers={"Location": BASE + "y/"})
+    with pytest.raises(error):
+        link.http.write("POST", "x/", {"a": 1})
+    assert (len(remote.calls), link.slept) == (1, [])
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b'{"a": '])
+def test_a_write_with_an_unreadable_answer_may_have_happened(
+    link: Link, remote: responses.RequestsMock, body: bytes
+) -> None:
+    remote.post(BASE + "x/", status=201, body=body)
+    with pytest.raises(OutcomeUnknown):
+        link.http.write("POST", "x/", {})
+
+
+def test_a_write_may_be_answered_by_nothing(link: Link, remote: responses.RequestsMock) -> None:
+    remote.post(BASE + "x/", status=201, headers={"Location": "x/7"})
+    assert link.http.write("POST", "x/", {}).headers["location"] == "x/7"
+
+
+def test_a_write_that_was_never_sent_is_temporary() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    http = Http(f"http://127.0.0.1:{port}/", name="X", sleep=lambda _: None)
+    with pytest.raises(TemporaryError):
+        http.write("POST", "x/", {})
+
+
+def test_a_write_that_timed_out_may_have_happened() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        http = Http(f"http://127.0.0.1:{silent.getsockname()[1]}/", name="X", timeout=(1, 0.05))
+        with pytest.raises(OutcomeUnknown):
+            http.write("POST", "x/", {})
+        http = Http(http.base_url, name="X", timeout=(1, 0.05), sleep=lambda _: None)
+        with pytest.raises(TemporaryError):
+            http.get("x")
+
+
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    def half(server: socket.socket) -> None:
+        for _ in range(4):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=half, args=(server,))
+        thread.start()
+        http = Http(f"http://127.0.0.1:{server.getsockname()[1]}/", name="X", sleep=lambda _: None)
+        with pytest.raises(TemporaryError):
+            http.get("x")
+        with pytest.raises(OutcomeUnknown):
+            http.write("PATCH", "x", {})
+        thread.join()
+
+
+# --- where requests go ---
+
+
+def test_a_read_follows_a_redirect_at_home(link: Link, remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "x", status=301, headers={"Location": "/api/x/"})
+    remote.get(BASE + "x/", json={"ok": 1})
+    assert link.http.get("x", {"page": "2"}).data == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.example.org/x",
+        "http://emr.example.org/api/x/",
+        "//elsewhere.example.org/",
+        "",
+        "https://emr.example.org:444/",
+    ],
+)
+def test_a_redirect_to_another_origin_is_not_followed(
+    link: Link, remote: responses.RequestsMock, location: str
+) -> None:
+    remote.get(BASE + "x", status=302, headers={"Location": location})
+    with pytest.raises(NotConfigured) as refusal:
+        link.http.get("x")
+    assert len(remote.calls) == 1
+    assert "elsewhere" not in str(refusal.value)
+
+
+def test_redirects_that_go_round_come_to_an_end(link: Link, remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "x", status=302, headers={"Location": "y"})
+    remote.get(BASE + "y", status=302, headers={"Location": "x"})
+    with pytest.raises(NotConfigured):
+        link.http.get("x")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://elsewhere.example.org/x",
+        "http://emr.example.org/x",
+        "//elsewhere.example.org/x",
+        "https://emr.example.org:8443/x",
+        "https://emr.example.org@elsewhere.example.org/",
+        "file:///etc/passwd",
+        "https://[bad/",
+    ],
+)
+def test_no_address_leads_away_from_the_base(link: Link, address: str) -> None:
+    with pytest.raises((BadResponse, ValueError)):
+        link.http.get(address)
+    assert link.asked == 0
+
+
+def test_a_search_for_people_is_a_form_and_is_retried(
+    link: Link, remote: responses.RequestsMock
+) -> None:
+    remote.post(BASE + "Patient/_search", status=503)
+    remote.post(
+        BASE + "Patient/_search",
+        json={},
+        match=[responses.matchers.urlencoded_params_matcher({"email": "ann@example.org"})],
+    )
+    link.http.search("Patient/_search", {"email": "ann@example.org"})
+    assert "ann" not in (remote.calls[1].request.url or "")
+
+
+def test_a_password_from_netrc_never_replaces_the_key(
+    link: Link, remote: responses.RequestsMock, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine emr.example.org login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    remote.get(BASE + "x", json={})
+    link.http.get("x")
+    assert remote.calls[0].request.headers["Authorization"] == f"Token {SECRET}"
+
+
+def test_a_key_that_no_header_can_hold_is_refused() -> None:
+    for key in ("a\nb", "é", "a\x00"):
+        with pytest.raises(NotConfigured) as refusal:
+            Http(BASE, name="X", headers={"Authorization": key})
+        assert key not in str(refusal.value)
+
+
+# --- what is said ---
+
+
+def test_no_log_line_holds_a_query_a_body_or_a_key(
+    link: Link, remote: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    remote.get(BASE + "x", json={"name": "Ann"})
+    link.http.get("x", {"name": "Ann"})
+    assert "GET /api/x" in caplog.text
+    assert "Ann" not in caplog.text
+    assert SECRET not in caplog.text
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)
+
+
+def test_urllib3_does_not_log_addresses() -> None:
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)
