@@ -144,7 +144,7 @@ def _read_oncall(
     settings: dict[str, Any] = {}
     region = table.text("region", required=True, problem=rules.region_problem)
     base_url = table.text("base_url", problem=rules.address_problem, longest=500)
-    scheme = table.text("auth_scheme", problem=_scheme_problem, longest=40)
+    scheme = table.text("auth_scheme", problem=scheme_problem, longest=40)
     if region:
         settings["region"] = region
     if base_url:
@@ -185,7 +185,7 @@ def _read_emr(
             credentials[key] = inner.text(key, problem=rules.credential_problem, secret=True)
         elif key == "base_url":
             settings[key] = inner.text(key, problem=rules.address_problem, longest=500)
-        elif clause := _setting_problem(value):
+        elif clause := setting_problem(value):
             inner.wrong(key, clause)
         else:
             settings[key] = value
@@ -218,16 +218,16 @@ def _rate(table: Table, stored: ConnectionState | None) -> float:
     return table.number("requests_per_second", fallback, low=0.1, high=1000)
 
 
-def _scheme_problem(scheme: str) -> str:
+def scheme_problem(scheme: str) -> str:
     return "" if scheme.isascii() and scheme.isalnum() else "must be one word, as in Token"
 
 
-def _setting_problem(value: object) -> str:
+def setting_problem(value: object) -> str:
     """Settings are kept as JSON, which has no dates and no infinite numbers."""
     if isinstance(value, dict):
-        return next((c for inner in value.values() if (c := _setting_problem(inner))), "")
+        return next((c for inner in value.values() if (c := setting_problem(inner))), "")
     if isinstance(value, list):
-        return next((c for inner in value if (c := _setting_problem(inner))), "")
+        return next((c for inner in value if (c := setting_problem(inner))), "")
     if isinstance(value, str):
         if value.startswith(rules.ENV):
             return "env:NAME is for credentials (" + ", ".join(rules.SECRET_KEYS) + ")"

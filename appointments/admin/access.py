@@ -1,0 +1,127 @@
+"""Who may configure what, and the frame around every save.
+
+A superuser configures everything; an administrator of a division sees and tunes that division and
+gives roles in it. Nobody else gets in, whatever Django's own permissions say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from appointments.configuration.changing import Outcome, changing
+from appointments.models import Division, Role
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+
+def administered(user: Any) -> QuerySet[Division]:
+    """The divisions that this account configures."""
+    return Division.objects.with_role(user, Role.ADMINISTRATOR)
+
+
+def may_configure(request: HttpRequest) -> bool:
+    user: Any = request.user
+    if not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    if not hasattr(user, "_administers"):
+        user._administers = administered(user).exists()  # asked some dozen times a page
+    return bool(user._administers)
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    user: Any = request.user
+    return bool(user.is_active and user.is_superuser)
+
+
+class ScopedAdmin(ModelAdmin):
+    """Shows what ``scope`` leaves; only superusers add, change and delete unless a class says more."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def scope(self, rows: QuerySet[Any], divisions: QuerySet[Division]) -> QuerySet[Any]:
+        """The rows that belong to these divisions; overridden by each class."""
+        return rows.filter(division__in=divisions)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if is_superuser(request):
+            return rows
+        return self.scope(rows, administered(request.user)).distinct()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_configure(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_configure(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One by one only, so that what follows is seen; never what visits are known of."""
+        return is_superuser(request) and obj is not None and self.is_unused(obj)
+
+    def is_unused(self, obj: Any) -> bool:
+        return False
+
+
+class ConfiguringAdmin(ScopedAdmin):
+    """Saves inside ``changing`` and tells what followed."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        with changing(user=request.user) as outcome:
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
+        tell(request, outcome)
+        return answer
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method != "POST":
+            return super().delete_view(request, object_id, extra_context)
+        with changing(user=request.user) as outcome:
+            answer = super().delete_view(request, object_id, extra_context)
+        tell(request, outcome)
+        return answer
+
+
+def tell(request: HttpRequest, outcome: Outcome) -> None:
+    for consequence in outcome.consequences:
+        messages.warning(request, str(consequence))
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """For looking only. Patients' data are left out: those are shown, and recorded, on staff pages."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
