@@ -12,6 +12,7 @@ from appointments.wording.choices import (
     preview_lines,
     refused_in_mode,
     target_question,
+    undo_lines,
 )
 from appointments.wording.happenings import (
     audit_sentence,
@@ -21,8 +22,10 @@ from appointments.wording.happenings import (
     push_title,
     refusal_sentence,
     run_sentence,
+    span_text,
     time_ago,
     time_until,
+    write_kind_label,
 )
 from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
 from appointments.wording.scopes import scope_sentence
@@ -62,11 +65,14 @@ __all__ = [
     "scope_sentence",
     "short_text",
     "side_name",
+    "span_text",
     "status_label",
     "target_question",
     "time_ago",
     "time_until",
+    "undo_lines",
     "value_text",
+    "write_kind_label",
     "zone_of",
     "zone_text",
 ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from appointments.core.kinds import Action, Kind, Operation
-from appointments.models import Mismatch
+from appointments.models import Mismatch, Push
 from appointments.wording.evidence import Facts
 from appointments.wording.values import (
     group_label,
@@ -102,11 +102,32 @@ def preview_lines(choice: Json, mismatch: Mismatch) -> list[str]:
     if not plan:
         return _remembered_lines(str(choice["action"]), mismatch)
     lines = _write_lines(plan, mismatch, picked=bool(choice.get("plans")))
-    lines.append(_mail_line(plan, picked=bool(choice.get("plans"))))
+    lines.append(_mail_line(plan))
     if choice.get("irreversible"):
         side = side_in_text(str(plan["side"]))
         lines.append(_("This cannot be undone in %(side)s.") % {"side": side})
     return lines
+
+
+def undo_lines(push: Push) -> list[str]:
+    """What taking back a sent change would write and whom it mails; [] where that cannot be done."""
+    plan: Json = push.plan or {}
+    values: Json = plan.get("values") or {}
+    old = {group: push.before[group] for group in values if group in (push.before or {})}
+    if plan.get("operation") != Operation.UPDATE or not old or plan.get("adopts"):
+        return []
+    zone = zone_of(push)
+    lines = [
+        _("%(side)s: %(group)s goes back from %(old)s to %(new)s.")
+        % {
+            "side": side_name(push.side),
+            "group": group_label(group),
+            "old": short_text(group, values[group], zone, [value]),
+            "new": short_text(group, value, zone, [values[group]]),
+        }
+        for group, value in old.items()
+    ]
+    return [*lines, _mail_line({**plan, "mails": push.mails, "values": old})]
 
 
 def _any_plan(choice: Json) -> Json:
@@ -195,7 +216,7 @@ def _change_line(plan: Json, group: str, value: Any, mismatch: Mismatch) -> str:
     return _("%(side)s: %(group)s changes from %(old)s to %(new)s.") % words
 
 
-def _mail_line(plan: Json, *, picked: bool) -> str:
+def _mail_line(plan: Json) -> str:
     mails = list(plan.get("mails") or ())
     if not mails:
         return _("Nobody is mailed.")

@@ -212,3 +212,20 @@ def _span(seconds: float) -> str:
     if hours < 48:
         return _("%(n)d h") % {"n": hours}
     return ngettext("%(n)d day", "%(n)d days", hours // 24) % {"n": hours // 24}
+
+
+def span_text(seconds: float) -> str:
+    """A length of time: "40 s", "12 min"."""
+    return _span(seconds)
+
+
+def write_kind_label(kind: str, count: int) -> str:
+    """What the brake counts: "21 new times"."""
+    words = {
+        "create": ngettext("%(n)d new visit", "%(n)d new visits", count),
+        "cancel": ngettext("%(n)d cancellation", "%(n)d cancellations", count),
+        "when": ngettext("%(n)d new time", "%(n)d new times", count),
+    }.get(kind)
+    if words is None:
+        words = ngettext("%(n)d change (%(group)s)", "%(n)d changes (%(group)s)", count)
+    return words % {"n": count, "group": group_label(kind).lower()}

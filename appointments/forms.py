@@ -1,0 +1,204 @@
+"""What staff can ask a list for, and what a click carries."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from appointments.core.kinds import Kind
+from appointments.core.values import fold_name
+from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
+from appointments.wording import kind_label
+from emr_adapters.records import Side
+
+MOST_TOKENS = 6
+
+
+class ResolveForm(forms.Form):
+    """One click on a mismatch. ``target_<action>`` is what was picked for that action."""
+
+    action = forms.CharField(max_length=20)
+    version = forms.CharField(max_length=64)
+    confirmed = forms.BooleanField(required=False)
+
+    def target(self) -> str:
+        return str(self.data.get(f"target_{self.cleaned_data['action']}", ""))[:300]
+
+
+class SearchForm(forms.Form):
+    """A search for a person; always by POST, so that the name is in no address and no log."""
+
+    q = forms.CharField(
+        max_length=100,
+        required=False,
+        label=_("Patient"),
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": _("Name, e-mail or id"), "autocomplete": "off"}
+        ),
+    )
+
+    @property
+    def words(self) -> str:
+        return str(self.cleaned_data["q"]).strip() if self.is_valid() else ""
+
+
+# --- the queue ----------------------------------------------------------------------------------------
+
+
+class QueueStatus:
+    """What a person means by a state of the queue."""
+
+    TODO, BY_HAND, SETTLED = "todo", "waiting", "settled"
+    CHOICES = [(TODO, _("To decide")), (BY_HAND, _("Done by hand")), (SETTLED, _("Settled"))]
+    ROWS = {
+        TODO: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING],
+        BY_HAND: [Mismatch.Status.WAITING],
+        SETTLED: [Mismatch.Status.CLOSED],
+    }
+
+
+def _day_field() -> django_filters.DateFilter:
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    return django_filters.DateFilter(method="on_day", label=_("Day"), widget=widget)
+
+
+class _OfDivision(django_filters.FilterSet):
+    """Lists that belong to divisions; ``divisions`` are those that the person may see."""
+
+    starts: tuple[str, ...] = ("start",)
+
+    def __init__(self, *args: Any, divisions: QuerySet[Division], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.divisions = list(divisions)
+        choices = [(str(d.pk), d.name) for d in self.divisions]
+        if "division" in self.filters:
+            self.filters["division"].extra["choices"] = choices
+
+    def on_day(self, rows: QuerySet[Any], _name: str, day: date) -> QuerySet[Any]:
+        """Visits that start on that day, each in its own division's zone (law 13)."""
+        wanted = Q(pk__in=[])
+        for key in {division.time_zone for division in self.divisions}:
+            first, last = day_bounds(day, ZoneInfo(key))
+            for name in self.starts:
+                wanted |= Q(
+                    **{
+                        "division__time_zone": key,
+                        f"{name}__gte": first,
+                        f"{name}__lt": last,
+                    }
+                )
+        return rows.filter(wanted)
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """A local day as instants; 23 or 25 hours long when clocks change."""
+    return (
+        datetime.combine(day, time.min, zone),
+        datetime.combine(day + timedelta(days=1), time.min, zone),
+    )
+
+
+class MismatchFilter(_OfDivision):
+    division = django_filters.ChoiceFilter(label=_("Division"), empty_label=_("All divisions"))
+    provider = django_filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))
+    kind = django_filters.ChoiceFilter(
+        label=_("Kind"),
+        empty_label=_("All kinds"),
+        choices=[(k.value, kind_label(k)) for k in Kind],
+    )
+    day = _day_field()
+
+    class Meta:
+        model = Mismatch
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, providers: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.filters["provider"].extra["choices"] = [(name, name) for name in providers]
+
+
+class VisitFilter(_OfDivision):
+    division = django_filters.ChoiceFilter(label=_("Division"), empty_label=_("All divisions"))
+    day = _day_field()
+
+    class Meta:
+        model = Pair
+        fields: list[str] = []
+
+    starts = ("oncall__start", "emr__start")
+
+
+class PushFilter(_OfDivision):
+    division = django_filters.ChoiceFilter(label=_("Division"), empty_label=_("All divisions"))
+    status = django_filters.ChoiceFilter(
+        label=_("State"), empty_label=_("All states"), choices=Push.Status.choices
+    )
+
+    class Meta:
+        model = Push
+        fields: list[str] = []
+
+
+class DeliveryFilter(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(
+        label=_("State"), empty_label=_("All states"), choices=Delivery.Status.choices
+    )
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+
+class RunFilter(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(
+        label=_("State"), empty_label=_("All states"), choices=Run.Status.choices
+    )
+
+    class Meta:
+        model = Run
+        fields: list[str] = []
+
+
+# --- searching for people -----------------------------------------------------------------------------
+
+
+def mirrored_people(words: str) -> QuerySet[AppointmentPerson]:
+    """People of mirrored visits whose name holds every word (accents and case aside), or e-mail."""
+    people = AppointmentPerson.objects.all()
+    if "@" in words:
+        return people.filter(email__contains=words.casefold())
+    tokens = fold_name(words).split()[:MOST_TOKENS]
+    if not tokens:
+        return people.none()
+    for token in tokens:
+        people = people.filter(name__contains=token)
+    return people
+
+
+def search_mismatches(rows: QuerySet[Mismatch], words: str) -> QuerySet[Mismatch]:
+    if not words:
+        return rows
+    found = mirrored_people(words).values("appointment_id")
+    return rows.filter(
+        Q(patient__icontains=words)
+        | Q(oncall_id=words)
+        | Q(emr_id=words)
+        | Q(pair__oncall_id__in=found)
+        | Q(pair__emr_id__in=found)
+    )
+
+
+def search_pairs(rows: QuerySet[Pair], words: str) -> QuerySet[Pair]:
+    if not words:
+        return rows
+    found = mirrored_people(words).values("appointment_id")
+    wanted = Q(oncall_id__in=found) | Q(emr_id__in=found)
+    for side in Side:
+        wanted |= Q(**{f"{side}__remote_id": words})
+    return rows.filter(wanted)

@@ -1,0 +1,27 @@
+"""Staff pages, the webhook and what the operator asks for."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from appointments import health, webhooks
+from appointments.views import home, queue, visits, work
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("mismatches/", queue.queue, name="queue"),
+    path("mismatches/<int:mismatch_id>/", queue.card, name="mismatch_card"),
+    path("mismatches/<int:mismatch_id>/resolve/", queue.resolve, name="mismatch_resolve"),
+    path("mismatches/<int:mismatch_id>/undo/", queue.undo, name="mismatch_undo"),
+    path("visits/", visits.visits, name="visits"),
+    path("visits/<int:pair_id>/", visits.visit, name="visit"),
+    path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),
+    path("runs/", work.runs, name="runs"),
+    path("pushes/", work.pushes, name="pushes"),
+    path("pushes/release/", work.pushes_release, name="pushes_release"),
+    path("pushes/<int:push_id>/retry/", work.push_retry, name="push_retry"),
+    path("deliveries/", work.deliveries, name="deliveries"),
+    path("deliveries/<int:delivery_id>/retry/", work.delivery_retry, name="delivery_retry"),
+    *webhooks.urlpatterns,
+    *health.urlpatterns,
+]

@@ -1,0 +1,1 @@
+"""Staff screens. A view is permission, form, one stage call, page or redirect."""

@@ -1,0 +1,300 @@
+"""Is everything all right? What is wrong, in words, with what to do; then the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
+
+from appointments import health, wording
+from appointments.core.policy import SWEEP_VALID_FOR
+from appointments.forms import day_bounds
+from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal
+from appointments.views.access import divisions_of, settles_in, signed_in
+from appointments.views.work import Held, connections_of, held_writes
+
+SOON = timedelta(hours=4)
+SILENT_AFTER = timedelta(minutes=30)
+WEBHOOKS_SILENT_AFTER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that needs somebody: what it is, and what to do."""
+
+    text: str
+    advice: str
+    link: str = ""  # name of an address
+    grave: bool = True
+
+
+@dataclass(slots=True)
+class DivisionNumbers:
+    division: Division
+    todo: int = 0
+    soon: int = 0
+    by_hand: int = 0
+    waiting: int = 0
+    failed: int = 0
+    today: int = 0
+    today_asked: int = 0
+
+    @property
+    def today_good(self) -> int:
+        return self.today - self.today_asked
+
+    @property
+    def mode(self) -> str:
+        return self.division.mode
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the news of one connection can be."""
+
+    connection: Connection
+    tone: str  # "good", "warn", "bad"
+    state: str
+    swept: str
+    answered: str
+    bound: str
+
+
+@signed_in
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    divisions = divisions_of(request.user)
+    connections = list(connections_of(divisions))
+    numbers = _numbers(divisions, now)
+    held = held_writes(divisions, settles_in(request.user))
+    troubles = [
+        *_worker_troubles(now),
+        *_connection_troubles(connections, now),
+        *_push_troubles(numbers, held),
+        *_webhook_troubles(connections, now),
+    ]
+    todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
+    context = {
+        "divisions": numbers,
+        "connections": [_freshness(connection, now) for connection in connections],
+        "troubles": troubles,
+        "held": held,
+        "todo": todo,
+        "soon": soon,
+        "headline": _headline(troubles, todo, soon, bool(numbers)),
+        "tone": _tone(troubles, soon),
+        "worker": wording.time_ago(health.last_heartbeat(), now),
+        "refusals": _refusals(now),
+        "next": request.path,
+        "now": now,
+    }
+    return render(request, "appointments/home.html", context)
+
+
+def _headline(troubles: list[Trouble], todo: int, soon: int, any_division: bool) -> str:
+    if not any_division:
+        return _("No division is open to you yet.")
+    if any(trouble.grave for trouble in troubles):
+        return _("Something needs attention.")
+    if soon:
+        return ngettext(
+            "%(n)d visit of the next four hours is not the same on both sides.",
+            "%(n)d visits of the next four hours are not the same on both sides.",
+            soon,
+        ) % {"n": soon}
+    if todo:
+        return ngettext(
+            "All is working; %(n)d difference can be settled when there is time.",
+            "All is working; %(n)d differences can be settled when there is time.",
+            todo,
+        ) % {"n": todo}
+    return _("Everything is all right.")
+
+
+def _tone(troubles: list[Trouble], soon: int) -> str:
+    if any(trouble.grave for trouble in troubles):
+        return "bad"
+    return "warn" if soon or troubles else "good"
+
+
+# --- numbers by division ------------------------------------------------------------------------------
+
+
+def _numbers(divisions: Any, now: datetime) -> list[DivisionNumbers]:
+    """Four queries, however many divisions there are."""
+    rows = {division.pk: DivisionNumbers(division) for division in divisions}
+    for pk, status, soon, count in _open_counts(list(rows), now):
+        entry = rows[pk]
+        if status == Mismatch.Status.WAITING:
+            entry.by_hand += count
+        else:
+            entry.todo += count
+            entry.soon += soon
+    pushes = Push.objects.filter(division__in=rows).order_by()
+    states = [Push.Status.FAILED, *Push.UNDER_WAY]
+    for pk, status, count in (
+        pushes.filter(status__in=states).values_list("division", "status").annotate(n=Count("pk"))
+    ):
+        if status != Push.Status.FAILED:
+            rows[pk].waiting += count
+    _count_failed(rows)
+    _count_today(rows, now)
+    return list(rows.values())
+
+
+def _open_counts(pks: list[int], now: datetime) -> Any:
+    minute = int(now.timestamp() // 60)
+    last = minute + int(SOON.total_seconds() // 60)
+    soon = Count("pk", filter=Q(start_minute__gt=minute, start_minute__lte=last))
+    rows = Mismatch.objects.unsettled().filter(division__in=pks).order_by()
+    return rows.values_list("division", "status").annotate(s=soon, n=Count("pk"))
+
+
+def _count_failed(rows: dict[int, DivisionNumbers]) -> None:
+    """Failed writes that nothing has come after: the others are history."""
+    later = Push.objects.filter(pair=OuterRef("pair"), pk__gt=OuterRef("pk"))
+    failed = Push.objects.filter(division__in=rows, status=Push.Status.FAILED)
+    last = failed.filter(~Exists(later)).order_by()
+    for pk, count in last.values_list("division").annotate(n=Count("pk")):
+        rows[pk].failed = count
+
+
+def _count_today(rows: dict[int, DivisionNumbers], now: datetime) -> None:
+    """How many of today's visits agree; today is what the division's calendar says."""
+    wanted = Q(pk__in=[])
+    for key in {entry.division.time_zone for entry in rows.values()}:
+        zone = ZoneInfo(key)
+        first, last = day_bounds(now.astimezone(zone).date(), zone)
+        for side in ("oncall", "emr"):
+            between = {f"{side}__start__gte": first, f"{side}__start__lt": last}
+            wanted |= Q(division__time_zone=key, **{f"{side}__live": True}, **between)
+    unsettled = Mismatch.objects.unsettled().filter(pair=OuterRef("pk"))
+    pairs = Pair.objects.filter(wanted, division__in=rows).annotate(asked=Exists(unsettled))
+    linked = pairs.filter(Q(oncall__isnull=False, emr__isnull=False) | Q(asked=True)).order_by()
+    for pk, asked, count in linked.values_list("division", "asked").annotate(n=Count("pk")):
+        rows[pk].today += count
+        rows[pk].today_asked += count if asked else 0
+
+
+# --- what is wrong ------------------------------------------------------------------------------------
+
+
+def _worker_troubles(now: datetime) -> list[Trouble]:
+    at = health.last_heartbeat()
+    if at is not None and now - at <= health.FRESH:
+        return []
+    text = (
+        _("No worker has been started: nothing is read or written.")
+        if at is None
+        else _("The worker gave its last sign of life %(ago)s: nothing is read or written.")
+        % {"ago": wording.time_ago(at, now)}
+    )
+    return [Trouble(text, _("Whoever runs the server starts `manage.py worker`."))]
+
+
+def _connection_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
+    found = []
+    for row in connections:
+        if row.paused_at:
+            text = _("%(connection)s is paused: %(why)s") % {
+                "connection": row,
+                "why": row.paused_reason or _("no reason was noted."),
+            }
+            advice = _("An administrator corrects the connection, tests it there and resumes it.")
+            found.append(Trouble(text, advice))
+        elif row.last_answer_at and now - row.last_answer_at > SILENT_AFTER:
+            text = _("%(connection)s has not answered for a while (%(ago)s).") % {
+                "connection": row,
+                "ago": wording.time_ago(row.last_answer_at, now),
+            }
+            advice = _("It is tried again by itself; if it lasts, ask whoever runs it.")
+            found.append(Trouble(text, advice, "runs"))
+        elif not _sweep_is_fresh(row, now):
+            text = _("%(connection)s has no complete list of the last 24 hours.") % {
+                "connection": row
+            }
+            advice = _("Until there is one, nothing is created by itself on this side.")
+            found.append(Trouble(text, advice, "runs", grave=False))
+    return found
+
+
+def _sweep_is_fresh(row: Connection, now: datetime) -> bool:
+    return row.swept_at is not None and now - row.swept_at < SWEEP_VALID_FOR
+
+
+def _push_troubles(numbers: list[DivisionNumbers], held: list[Held]) -> list[Trouble]:
+    found = []
+    failed = sum(entry.failed for entry in numbers)
+    if failed:
+        text = ngettext("%(n)d write has failed.", "%(n)d writes have failed.", failed)
+        advice = _("Look at why, then try again or settle it otherwise.")
+        found.append(Trouble(text % {"n": failed}, advice, "pushes", grave=False))
+    for entry in held:
+        text = _("%(division)s: %(label)s held, because unusually many came at once.") % {
+            "division": entry.division,
+            "label": entry.label,
+        }
+        found.append(Trouble(text, _("Look at a few of them, then let them go."), "pushes"))
+    return found
+
+
+def _webhook_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
+    oncall = [row for row in connections if row.side == "oncall" and not row.paused_at]
+    last = dict(
+        Delivery.objects.filter(connection__in=oncall)
+        .order_by()
+        .values_list("connection")
+        .annotate(at=Max("received_at"))
+    )
+    return [
+        Trouble(
+            _("%(connection)s: the last webhook came %(ago)s.")
+            % {"connection": row, "ago": wording.time_ago(last[row.pk], now)},
+            _("Nothing is lost, the lists are read all the same; it only takes longer."),
+            "deliveries",
+            grave=False,
+        )
+        for row in oncall
+        if row.pk in last and now - last[row.pk] > WEBHOOKS_SILENT_AFTER
+    ]
+
+
+def _freshness(row: Connection, now: datetime) -> Freshness:
+    tone, state = "good", _("answers")
+    if row.paused_at:
+        tone, state = "bad", _("paused")
+    elif row.last_answer_at is None:
+        tone, state = "warn", _("not asked yet")
+    elif now - row.last_answer_at > SILENT_AFTER:
+        tone, state = "bad", _("does not answer")
+    elif not _sweep_is_fresh(row, now):
+        tone, state = "warn", _("answers, no complete list yet")
+    bound = ""
+    if row.sweep_seconds:
+        bound = wording.span_text(row.sweep_seconds)
+    return Freshness(
+        row,
+        tone,
+        state,
+        wording.time_ago(row.swept_at, now),
+        wording.time_ago(row.last_answer_at, now),
+        bound,
+    )
+
+
+def _refusals(now: datetime) -> list[str]:
+    rows = Refusal.objects.filter(day__gte=(now - timedelta(days=1)).date(), count__gt=0)
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row.reason] = totals.get(row.reason, 0) + row.count
+    return [wording.refusal_sentence(reason, count) for reason, count in totals.items()]

@@ -1,0 +1,327 @@
+"""The visits, and one visit with both sides, what they last agreed on, and everything that happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from appointments import audit, wording
+from appointments.core.compare import Half
+from appointments.core.plans import value_to_json
+from appointments.core.values import Unmapped, interpret
+from appointments.forms import SearchForm, VisitFilter, day_bounds, search_pairs
+from appointments.gathering import Gatherer
+from appointments.models import Appointment, Division, Mismatch, Pair
+from appointments.views.access import (
+    administers,
+    divisions_of,
+    paged,
+    query_without_page,
+    record_view,
+    settles_in,
+    signed_in,
+)
+from appointments.views.cards import Card, make_card, with_card_rows
+from emr_adapters.records import Group, Side
+
+MOST_EVENTS = 100
+
+
+# --- the list -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    pair: Pair
+    patient: str
+    provider: str
+    time: str
+    verdict: str
+    tone: str  # "good", "ask", "calm"
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def visits(request: HttpRequest) -> HttpResponse:
+    """Visits by division and day, today's first; a search for a person goes by POST."""
+    search = SearchForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and not search.words:
+        kept = {n: request.POST[n] for n in ("division", "day") if request.POST.get(n)}
+        query = "&".join(f"{name}={value}" for name, value in kept.items())
+        return redirect(f"{reverse('visits')}?{query}" if query else reverse("visits"))
+    asked = request.POST if request.method == "POST" else request.GET
+    divisions = divisions_of(request.user)
+    rows = Pair.objects.for_user(request.user)
+    filters = VisitFilter(asked, rows, divisions=divisions)
+    found = search_pairs(filters.qs, search.words)
+    now = timezone.now()
+    if not search.words and not asked.get("day"):
+        found = _from_today(found, list(divisions), now)
+    page = paged(request, _listed(found))
+    shown = [visit_row(pair) for pair in page.object_list]
+    record_view(request, "visits", (row.pair.pk for row in shown))
+    context = {
+        "rows": shown,
+        "page": page,
+        "filters": filters.form,
+        "search": search,
+        "query": query_without_page(request),
+        "from_today": not search.words and not asked.get("day"),
+    }
+    return render(request, "appointments/visits.html", context)
+
+
+def _from_today(rows: QuerySet[Pair], divisions: list[Division], now: datetime) -> QuerySet[Pair]:
+    """What starts today or later, each division by its own calendar."""
+    wanted = Q(pk__in=[])
+    for key in {division.time_zone for division in divisions}:
+        zone = wording.zone_of(_In(key))
+        first, _last = day_bounds(now.astimezone(zone).date(), zone)
+        wanted |= Q(division__time_zone=key, oncall__start__gte=first)
+        wanted |= Q(division__time_zone=key, emr__start__gte=first)
+    return rows.filter(wanted)
+
+
+class _In:
+    """A row in a zone, for ``wording.zone_of``."""
+
+    def __init__(self, time_zone: str) -> None:
+        self.division = Division(time_zone=time_zone)
+
+
+def _listed(rows: QuerySet[Pair]) -> QuerySet[Pair]:
+    unsettled = Mismatch.objects.unsettled().filter(pair=OuterRef("pk"))
+    return (
+        rows.select_related("division", "oncall", "emr")
+        .annotate(asked=Exists(unsettled), at=Coalesce("emr__start", "oncall__start"))
+        .order_by("at", "pk")
+    )
+
+
+def visit_row(pair: Pair) -> VisitRow:
+    """What one line of the list says; ``pair`` comes from ``_listed``."""
+    lead = pair.emr or pair.oncall
+    zone = wording.zone_of(pair)
+    record = lead.as_record() if lead else None
+    patient = "; ".join(p.name or p.email for p in (record.people or ()) if p) if record else ""
+    provider = ", ".join(w.name for w in (record.practitioners or ()) if w) if record else ""
+    time = wording.moment_text(lead.start, zone) if lead and lead.start else ""
+    verdict, tone = _verdict(pair)
+    return VisitRow(pair, patient or _("nameless"), provider, time, verdict, tone)
+
+
+def _verdict(pair: Pair) -> tuple[str, str]:
+    if getattr(pair, "asked", False):
+        return _("A person is asked"), "ask"
+    if pair.scope:
+        return wording.scope_sentence(pair.scope, pair), "calm"
+    if pair.oncall and pair.emr:
+        return _("Both sides agree"), "good"
+    only = pair.oncall or pair.emr
+    side = wording.side_name(only.side) if only else ""
+    return _("Only in %(side)s, being looked at") % {"side": side}, "calm"
+
+
+# --- one visit ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of the comparison: each side in words, and what both last stated alike."""
+
+    name: str
+    oncall: str
+    emr: str
+    baseline: str
+    differs: bool
+    unconfirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SideFacts:
+    name: str
+    row: Appointment | None
+    status: str
+    reference: str
+
+
+@signed_in
+@require_GET
+def visit(request: HttpRequest, pair_id: int) -> HttpResponse:
+    """Everything known about one visit."""
+    pair = _pair(request, pair_id)
+    gatherer = Gatherer(timezone.now())
+    may_see_raw = administers(request.user, pair.division)
+    record_view(request, "visit", [pair.pk], pair)
+    card = _card(request, pair, gatherer.now)
+    lead = pair.emr or pair.oncall
+    context = {
+        "pair": pair,
+        "row": visit_row(pair),
+        "zone": wording.zone_text(gatherer.now, wording.zone_of(pair)),
+        "fields": _fields(pair, gatherer),
+        "sides": [_side_facts(side, pair.half(side)) for side in Side],
+        "scope": wording.scope_sentence(pair.scope, pair) if pair.scope else "",
+        "card": card,
+        "history": _history(pair),
+        "lead": lead,
+        "may_see_raw": may_see_raw,
+        "next": request.path,
+        "now": gatherer.now,
+    }
+    return render(request, "appointments/visit.html", context)
+
+
+@signed_in
+@require_GET
+def visit_raw(request: HttpRequest, pair_id: int) -> HttpResponse:
+    """The records as they came, for administrators."""
+    pair = _pair(request, pair_id)
+    if not administers(request.user, pair.division):
+        # As if there were no such page: a viewer does not learn what exists.
+        raise Http404
+    audit.record(verb="raw_viewed", user=request.user, pair=pair, subjects=[pair.pk])
+    raws = [
+        (wording.side_name(side.value), json.dumps(row.raw, indent=2, ensure_ascii=False))
+        for side in Side
+        if (row := pair.half(side)) is not None
+    ]
+    context = {"pair": pair, "raws": raws, "row": visit_row(pair)}
+    return render(request, "appointments/visit_raw.html", context)
+
+
+def _pair(request: HttpRequest, pair_id: int) -> Pair:
+    unsettled = Mismatch.objects.unsettled().filter(pair=OuterRef("pk"))
+    rows = Pair.objects.for_user(request.user).annotate(asked=Exists(unsettled))
+    return get_object_or_404(
+        rows.select_related("division", "oncall", "emr", "division__oncall", "division__emr"),
+        pk=pair_id,
+    )
+
+
+def _card(request: HttpRequest, pair: Pair, now: datetime) -> Card | None:
+    rows = with_card_rows(Mismatch.objects.for_user(request.user).unsettled().filter(pair=pair))
+    row = rows.first()
+    return make_card(row, settles_in(request.user), now) if row else None
+
+
+def _side_facts(side: Side, row: Appointment | None) -> SideFacts:
+    if row is None:
+        return SideFacts(wording.side_name(side.value), None, _("not there"), "")
+    record = row.as_record()
+    status = wording.value_text(Group.STATE, record.state or "booked", wording.zone_of(row))
+    if record.outcome:
+        status = wording.outcome_label(record.outcome)
+    if row.gone_at:
+        status = _("no longer found")
+    if record.raw_status and record.raw_status.casefold() != status.casefold():
+        status = f"{status} ({record.raw_status})"
+    return SideFacts(wording.side_name(side.value), row, status, row.reference)
+
+
+def _fields(pair: Pair, gatherer: Gatherer) -> list[Field]:
+    division = pair.division
+    if division is None:
+        return []
+    book = gatherer.book(division)
+    halves = {side: gatherer.half(row, book) for side, row in pair.halves.items()}
+    baselines = {Group(row.group): row for row in pair.baselines.all()}
+    fields = []
+    for group in Group:
+        entry = baselines.get(group)
+        before = interpret(Side.EMR, group, entry.emr, book) if entry else None
+        texts = {side: _text(group, halves.get(side), pair) for side in Side}
+        if entry is None and not any(group in half.values for half in halves.values()):
+            continue
+        fields.append(
+            Field(
+                name=wording.group_label(group),
+                oncall=texts[Side.ONCALL],
+                emr=texts[Side.EMR],
+                baseline=_value(group, before, pair),
+                differs=_differs(group, halves),
+                unconfirmed=bool(entry and entry.unconfirmed),
+            )
+        )
+    return fields
+
+
+def _text(group: Group, half: Half | None, pair: Pair) -> str:
+    if half is None:
+        return _("not there")
+    unmapped = next((u for u in half.unmapped if u.what == group.value), None)
+    if unmapped is not None:
+        return _("%(value)s (not set up)") % {"value": unmapped.label or unmapped.value}
+    return _value(group, half.values.get(group), pair)
+
+
+def _value(group: Group, value: Any, pair: Pair) -> str:
+    if value is None or isinstance(value, Unmapped):
+        return wording.value_text(group, None, wording.zone_of(pair))
+    return wording.value_text(group, value_to_json(group, value), wording.zone_of(pair))
+
+
+def _differs(group: Group, halves: dict[Side, Half]) -> bool:
+    stated = [value_to_json(group, h.values[group]) for h in halves.values() if group in h.values]
+    if group in (Group.LABEL, Group.PEOPLE) or len(stated) < 2:
+        return group is Group.PEOPLE and len(stated) == 2 and stated[0] != stated[1]
+    return bool(stated[0] != stated[1])
+
+
+# --- its history --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    at: datetime
+    text: str
+    detail: str = ""
+    kind: str = ""  # which mark it gets
+
+
+def _history(pair: Pair) -> list[Happening]:
+    """Clicks and views, writes, questions and decisions, newest first."""
+    found = [
+        *(
+            Happening(e.at, wording.audit_sentence(e), kind=e.verb)
+            for e in pair.events.select_related("user")[:MOST_EVENTS]
+        ),
+        *(
+            Happening(
+                push.created_at,
+                wording.push_title(push),
+                wording.push_sentence(push) + _who_is_mailed(push.mails),
+                "push",
+            )
+            for push in pair.pushes.select_related("division", "user")[:MOST_EVENTS]
+        ),
+        *_questions(pair),
+    ]
+    return sorted(found, key=lambda h: h.at, reverse=True)[:MOST_EVENTS]
+
+
+def _who_is_mailed(mails: list[str]) -> str:
+    return " " + _("Mails: %(people)s.") % {"people": ", ".join(mails)} if mails else ""
+
+
+def _questions(pair: Pair) -> list[Happening]:
+    found = []
+    rows = pair.mismatches.select_related("division", "connection")
+    for row in rows[:MOST_EVENTS]:
+        kind = wording.kind_label(row.kind)
+        found.append(Happening(row.first_seen_at, kind, wording.reason_sentence(row), "question"))
+        if row.closed_at:
+            text = _("%(kind)s: settled") % {"kind": kind}
+            found.append(Happening(row.closed_at, text, wording.closed_sentence(row), "settled"))
+    return found
