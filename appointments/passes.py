@@ -88,16 +88,16 @@ def _pull(
     connections = {c.pk: c for d in divisions for c in (d.oncall, d.emr)}
     for connection in connections.values():
         using = [d for d in divisions if connection.pk in (d.oncall_id, d.emr_id)]
+        problem = ""
         try:
             run = _read(connection, options, watch, sleep)
+            runs.append(run)
+            if run.status != Run.Status.COMPLETE:
+                problem = f"{connection}: {run.error}"
         except AdapterError as error:
             if isinstance(error, NotConfigured):
                 remotes.pause(connection, error)
-            run, problem = None, f"{connection}: {error}"
-        else:
-            problem = f"{connection}: {run.error}" if run.status != Run.Status.COMPLETE else ""
-        if run is not None:
-            runs.append(run)
+            problem = f"{connection}: {error}"
         if problem:
             for division in using:
                 results[division.pk].complete = False
@@ -209,7 +209,7 @@ def _planned(divisions: list[Division]) -> list[str]:
 
 
 def _count(division: Division, result: DivisionResult, runs: list[Run], began_at: datetime) -> None:
-    result.read = Appointment.objects.filter(division=division, listed_in__in=runs).count()
+    result.read = Appointment.objects.filter(division=division, listed_at__in=[run.began_at for run in runs]).count()
     result.written = Push.objects.filter(
         division=division, status=Push.Status.DONE, finished_at__gte=began_at
     ).count()

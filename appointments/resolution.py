@@ -19,7 +19,8 @@ from appointments.core.plans import Plan, value_from_json
 from appointments.core.policy import Mode
 from appointments.core.question import Choice, Question
 from appointments.core.view import View
-from appointments.gathering import Gatherer, identity_subject, replacement_subject
+from appointments.gathering import Gatherer
+from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
 from appointments.mismatches import compare_pair, link, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Appointment, Decision, Division, Mismatch, Pair, Push
@@ -274,7 +275,8 @@ def _decision(
     subject: str = "",
 ) -> None:
     if rows:
-        subject = identity_subject(rows[Side.ONCALL], rows[Side.EMR])
+        covers = people_subject if action is Action.LINK else identity_subject
+        subject = covers(rows[Side.ONCALL], rows[Side.EMR])
     Decision.objects.create(
         action=action,
         pair=pair,

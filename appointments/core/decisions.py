@@ -48,6 +48,8 @@ def decide(view: View, rules: Rules, now: datetime) -> Verdict:
 def _decide_linked(view: View, rules: Rules, now: datetime) -> Verdict:
     halves = view.halves
     findings = compare(halves[Side.ONCALL], halves[Side.EMR], view.baseline)
+    if view.people_confirmed:
+        findings.pop(Group.PEOPLE, None)
     agreed = frozenset(g for g, f in findings.items() if f.change is Change.AGREE)
     if all(half.off for half in halves.values()):
         return Verdict(scope=Scope.CANCELLED, agreed=agreed)

@@ -41,6 +41,7 @@ class View:
     """One visit: a half of each side, or one half whose partner is missing.
 
     ``known_patients``: who in the EMR has the same e-mail and a fitting name (None: not looked up yet).
+    ``people_confirmed``: a person linked the two knowing that the names differ.
     ``recent_mails``: automatic writes of the last hour that mailed this visit's people (law 9).
     ``failed_plans``: fingerprints of plans that failed for good and wait for a person.
     """
@@ -51,6 +52,7 @@ class View:
     title: str = ""
     linked_by_person: bool = False
     identity_in_question: bool = False
+    people_confirmed: bool = False
     doubt: IdentityDoubt | None = None
     candidates: tuple[Candidate, ...] = ()
     listed_elsewhere: bool = False

@@ -80,7 +80,7 @@ def confirm_absent(
     asked_lately = Q(not_found_at__gt=timezone.now() - BETWEEN_NOT_FOUND)
     absent = (
         connection.appointments.filter(in_window, live=True, read_began_at__lt=run.began_at)
-        .exclude(listed_in=run)
+        .exclude(listed_at=run.began_at)
         .exclude(asked_lately)
         .order_by(F("start").asc(nulls_last=True))[:limit]
     )

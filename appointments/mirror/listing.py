@@ -166,7 +166,7 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
     ids = [record.id for record in page.records]
     seen = set(
         Appointment.objects.filter(
-            connection=connection, remote_id__in=ids, listed_in=run
+            connection=connection, remote_id__in=ids, listed_at=run.began_at
         ).values_list("remote_id", flat=True)
     )
     for record in page.records:
@@ -175,7 +175,7 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
         if stored is Stored.OLDER:
             # Law 7: something later was read directly meanwhile; it is on the list all the same.
             Appointment.objects.filter(connection=connection, remote_id=record.id).update(
-                listed_in=run
+                listed_at=run.began_at
             )
         if stored in (Stored.NEW, Stored.CHANGED):
             run.changed += 1

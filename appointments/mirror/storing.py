@@ -84,7 +84,7 @@ def store(
         news = _news(held, old, merged)
         changes: dict[str, Any] = {"read_began_at": began_at, "not_found_at": None, "gone_at": None}
         if run is not None:
-            changes["listed_in"] = run
+            changes["listed_at"] = run.began_at
         if not news and not explained and held.reading == reading and not _details(old, merged):
             Appointment.objects.filter(pk=held.pk).update(**changes)
             return Stored.SAME
@@ -118,7 +118,7 @@ def _create(
         side=connection.side,
         remote_id=record.id,
         read_began_at=began_at,
-        listed_in=run,
+        listed_at=run.began_at if run else None,
         first_seen_at=now,
         changed_at=now,
         seen_at={str(group): now.isoformat() for group in own_words(record)},
@@ -250,7 +250,7 @@ def set_aside(connection: Connection, item: Unreadable, run: Run | None) -> None
     held = Appointment.objects.filter(connection=connection, remote_id=item.id).first()
     if held is not None and run is not None:
         # It is on the list: not absent, only unreadable.
-        Appointment.objects.filter(pk=held.pk).update(listed_in=run)
+        Appointment.objects.filter(pk=held.pk).update(listed_at=run.began_at)
     facts = {
         "division": held.division if held else _any_division(connection),
         "reason_code": "unreadable",

@@ -16,8 +16,8 @@ from django.utils import timezone
 from appointments import audit, remotes
 from appointments.core.matching import certainly_is, evidence
 from appointments.core.singles import out_of_scope
-from appointments.gathering import (
-    Gatherer,
+from appointments.gathering import Gatherer
+from appointments.gathering.claims import (
     claimants,
     is_free,
     persons_like,

@@ -90,9 +90,8 @@ class Appointment(models.Model):
     read_began_at = models.DateTimeField()
     first_seen_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
-    listed_in = models.ForeignKey(
-        Run, models.SET_NULL, null=True, blank=True, related_name="listed", db_index=True
-    )
+    # The beginning of the last list that held it: the mark by which a list is counted and compared.
+    listed_at = models.DateTimeField(null=True, blank=True, db_index=True)
     # Law 2: gone only after two direct reads that answer "not found", at least ten minutes apart.
     not_found_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Rows → what the core decides on. Reads the database, never a remote, and writes nothing.
+"""One visit as the core looks at it: its halves, baseline, neighbours and history.
 
 A ``Gatherer`` lives for one pass: it remembers codebooks and rules per division, so that a pass over
 many visits asks for them once.
@@ -6,9 +6,8 @@ many visits asks for them once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,18 +17,27 @@ from appointments import remotes
 from appointments.core.compare import BaselineEntry, Half
 from appointments.core.kinds import Kind
 from appointments.core.matching import could_be, evidence, is_replacement, shared_emails
-from appointments.core.plans import digest
 from appointments.core.policy import (
     GateFacts,
     Mode,
-    Permission,
     Rules,
-    Subject,
     sweep_proves,
 )
 from appointments.core.singles import out_of_scope
 from appointments.core.values import Codebook, ProviderValue, Unmapped, interpret, own_words
 from appointments.core.view import Candidate, IdentityDoubt, Replacement, View
+from appointments.gathering.claims import (
+    claimants,
+    day_in,
+    failed_plans,
+    is_free,
+    people_confirmed,
+    persons_like,
+    replacement_subject,
+    share_person,
+    told_apart,
+)
+from appointments.gathering.codebooks import make_codebook, policy_of
 from appointments.mirror.listing import division_window
 from appointments.models import (
     Appointment,
@@ -37,7 +45,6 @@ from appointments.models import (
     Decision,
     Division,
     Pair,
-    Push,
 )
 from emr_adapters.records import ABSENT, Group, Person, Side, State
 
@@ -158,7 +165,7 @@ class Gatherer:
 
     def _with_identity(self, view: View, pair: Pair, division: Division) -> View:
         doubt = any(len(claimants(row)) > 1 for row in pair.halves.values() if row.live)
-        view = replace(view, identity_in_question=doubt)
+        view = replace(view, identity_in_question=doubt, people_confirmed=people_confirmed(pair))
         off = next((h for h in view.halves.values() if h.off), None)
         if off is None or all(h.off for h in view.halves.values()):
             return view
@@ -252,7 +259,7 @@ class Gatherer:
                 continue
             other_half = self.half(other, book)
             free = is_free(other)
-            facts = evidence(half, other_half, local_day=_day_in(zone), shared_emails=frozenset())
+            facts = evidence(half, other_half, local_day=day_in(zone), shared_emails=frozenset())
             if could_be(facts, free=free):
                 found.append(Candidate(other.remote_id, other_half, free))
         return tuple(sorted(found, key=lambda c: c.id))
@@ -301,119 +308,3 @@ class Gatherer:
         return Appointment.objects.filter(
             connection_id=connection_id, **{f"pair_as_{side}__{side.other}__isnull": True}
         )
-
-
-# --- small reads ------------------------------------------------------------------------------------------
-
-
-def policy_of(division: Division) -> Mapping[Side, Mapping[Subject, Permission]]:
-    """The division's lines, keyed by the side whose word they carry."""
-    return {
-        side: {
-            Subject(subject): Permission(word)
-            for subject, word in division.policy.get(f"{side}_to_{side.other}", {}).items()
-        }
-        for side in Side
-    }
-
-
-def make_codebook(division: Division) -> Codebook:
-    providers = list(division.providers.all())
-    practitioners: dict[str, str] = {}
-    for provider in providers:
-        for emr_id in provider.emr_practitioners:
-            for spelling in {emr_id, emr_id.rsplit("/", 1)[-1], f"Practitioner/{emr_id}"}:
-                practitioners.setdefault(spelling, str(provider.oncall_provider))
-    places: dict[Side, dict[str, str]] = {Side.ONCALL: {}, Side.EMR: {}}
-    rest = ""
-    for one in Division.objects.filter(Q(oncall=division.oncall) | Q(emr=division.emr)):
-        if one.oncall_id == division.oncall_id:
-            places[Side.ONCALL][str(one.oncall_division)] = one.name
-        if one.emr_id == division.emr_id:
-            places[Side.EMR] |= dict.fromkeys(one.emr_locations, one.name)
-            rest = rest or ("" if one.emr_locations else one.name)
-    return Codebook(
-        type_rules=tuple((rule.emr, rule.oncall) for rule in division.type_rules.all()),
-        default_type=division.default_type,
-        practitioners=practitioners,
-        providers={str(p.oncall_provider): p.name for p in providers},
-        sole_provider=str(providers[0].oncall_provider) if len(providers) == 1 else "",
-        places=places,
-        rest_division=rest,
-    )
-
-
-def failed_plans(pair: Pair) -> frozenset[str]:
-    """Plans whose last attempt failed for good and that no later push of the pair has carried out."""
-    latest: dict[str, str] = {}
-    for push in pair.pushes.order_by("pk"):
-        if push.status in (Push.Status.FAILED, Push.Status.DONE):
-            latest[push.fingerprint] = push.status
-    return frozenset(f for f, status in latest.items() if status == Push.Status.FAILED)
-
-
-def claimants(claimed: Appointment) -> list[Appointment]:
-    """Live records of the other side whose reference names this one."""
-    if claimed.division is None:
-        return []
-    source = claimed.division.connection(Side(claimed.side).other)
-    return [
-        row
-        for row in source.appointments.filter(reference=claimed.remote_id, live=True)
-        if not told_apart(row, claimed)
-    ]
-
-
-def is_free(row: Appointment) -> bool:
-    """Has this record no partner yet?"""
-    other = Side(row.side).other
-    return Pair.objects.filter(**{row.side: row, f"{other}__isnull": True}).exists()
-
-
-def persons_like(rows: QuerySet[Appointment], row: Appointment) -> QuerySet[Appointment]:
-    """Those of ``rows`` with a person of equal e-mail or folded name."""
-    people = list(row.persons.all())
-    emails = [p.email for p in people if p.email]
-    names = [p.name for p in people if p.name]
-    return rows.filter(Q(persons__email__in=emails) | Q(persons__name__in=names)).distinct()
-
-
-def share_person(one: Appointment, two: Appointment) -> bool:
-    return persons_like(Appointment.objects.filter(pk=one.pk), two).exists()
-
-
-def told_apart(one: Appointment, two: Appointment) -> bool:
-    """Did a person say "not the same" about exactly these two, as they are now?"""
-    rows = {one.side: one, two.side: two}
-    return Decision.objects.filter(
-        action="not_a_match",
-        ended_at=None,
-        oncall=rows.get("oncall"),
-        emr=rows.get("emr"),
-        subject=identity_subject(rows["oncall"], rows["emr"]),
-    ).exists()
-
-
-def identity_subject(oncall: Appointment, emr: Appointment) -> str:
-    """What "not the same" covers: who and when, on both sides; it lapses when either changes."""
-    return digest(
-        [
-            [row.remote_id, row.record.get("start"), _people_of(row), row.reference]
-            for row in (oncall, emr)
-        ]
-    )
-
-
-def replacement_subject(old_id: str, new_id: str) -> str:
-    return f"moved:{old_id}>{new_id}"[:64]
-
-
-def _people_of(row: Appointment) -> list[list[str]]:
-    return [[p["name"], p["email"]] for p in row.record.get("people", [])]
-
-
-def _day_in(zone: ZoneInfo) -> Any:
-    def day(instant: datetime) -> date:
-        return instant.astimezone(zone).date()
-
-    return day
