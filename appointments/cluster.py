@@ -7,14 +7,17 @@ there another host's cluster could take it, and this one would look frozen.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
 import time
+import traceback
 import uuid
 from contextlib import suppress
 from typing import Any
 
+import django_q.worker
 from django.utils import timezone
 from django_q import signals
 from django_q.brokers.orm import ORM
@@ -23,26 +26,37 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from appointments.watchdog import PIPE
+from appointments.watchdog import PARENT, PIPE
 
 BEAT = "appointments.cluster.beat"
 BEAT_SECONDS = "SYNCPORTAL_BEAT_SECONDS"
 PR_SET_PDEATHSIG = 1
 
+logger = logging.getLogger(__name__)
+
 
 def run() -> None:
     """Run the cluster in this process until it is told to stop."""
     die_with_parent()
+    if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
+        return  # it was gone before we could ask
     os.register_at_fork(after_in_child=die_with_parent)
+    logging.getLogger("django-q").addFilter(is_news)
     signals.post_spawn.connect(_up)
     signals.pre_execute.connect(_begin)
     signals.post_execute_in_worker.connect(_end)
+    django_q.worker.error_reporter = failures
     Conf.BROKER_CLASS = f"{__name__}.Broker"
     Cluster().start()
 
 
 def beat() -> None:
     """The task that does nothing: to have been run is all there is to it."""
+
+
+def is_news(line: logging.LogRecord) -> bool:
+    """Two lines every three seconds say nothing."""
+    return BEAT not in line.getMessage()
 
 
 def give_back(ids: set[int]) -> None:
@@ -95,8 +109,27 @@ def _begin(**_: Any) -> None:
     tell("begin", os.getpid())
 
 
-def _end(**_: Any) -> None:
+def _end(task: dict[str, Any], **_: Any) -> None:
+    if not task["success"]:
+        task["result"] = failures.last
     tell("end", os.getpid())
+
+
+class Failures:
+    """What is kept of a failed task: class and place, never the words, which may name a patient (law 14)."""
+
+    last = "failed"
+
+    def report(self) -> None:
+        """Called by django-q2 where it has caught the error."""
+        kind, error, trace = sys.exc_info()
+        places = traceback.extract_tb(trace)
+        where = f" at {os.path.basename(places[-1].filename)}:{places[-1].lineno}" if places else ""
+        self.last = f"{kind.__name__ if kind else 'Error'}{where}"
+        logger.error("A task failed; it is tried again.", exc_info=error)
+
+
+failures = Failures()
 
 
 def die_with_parent() -> None:

@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 PIPE = "SYNCPORTAL_LIFE_FD"
+PARENT = "SYNCPORTAL_WATCHDOG_PID"
 LOOK_EVERY = 0.5
 MOST_BACKOFF = 30.0
 
@@ -80,10 +81,6 @@ class Signs:
             if now - since < limits.busy and exists(pid)
         ]
         return now - self.last_at > limits.quiet and len(excused) < workers
-
-    @property
-    def alive_at(self) -> float | None:
-        return self.last_at
 
 
 class Watchdog:
@@ -148,7 +145,7 @@ class Watchdog:
         try:
             child = subprocess.Popen(  # noqa: S603 (our own command line)
                 self.command,
-                env={**self.environment, PIPE: str(writing)},
+                env={**self.environment, PIPE: str(writing), PARENT: str(os.getpid())},
                 pass_fds=[writing],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -162,6 +162,7 @@ class Pump(threading.Thread):
         beat = 0
         while not self.stop.is_set():
             try:
+                close_old_connections()
                 self.look(beat)
                 self.answered_at = time.monotonic()
             except DATABASE_TROUBLE:
@@ -174,7 +175,6 @@ class Pump(threading.Thread):
         connection.close()
 
     def look(self, beat: int) -> None:
-        close_old_connections()
         self.due.pushes()
         if beat % 3 == 0:
             self.due.deliveries()
