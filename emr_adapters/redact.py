@@ -2,8 +2,8 @@
 
 Error bodies echo what was sent ("'ada@example.org' is already taken") and ``str(error)`` may not hold
 patient data (law 14). A sentence is shown only if nothing in it can be a value: quoted parts are
-replaced, and a sentence that still holds an address, a number of several digits, a capitalised word
-after its first one, a letter outside ASCII or a word of ``hide`` is left out as a whole.
+replaced, and a text that still holds an address, a number of several digits, a letter outside ASCII, a
+word of ``hide``, or a capitalised word that does not open a sentence of the usual kind is left out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,111 @@ _QUOTED: Final = re.compile(
     r"\"[^\"]*\"|'[^']*'|`[^`]*`|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb"
 )
 _VALUE: Final = re.compile(r"@|://|\d{5,}|[^\x20-\x7e\u2026]|[<>{}\[\]\\\"`]")
-_NAME: Final = re.compile(r"(?<=[^.!?:]\s)[A-Z]\w*")
 _WORD: Final = re.compile(r"[^\W_]+")
-# Capitalised inside a sentence, and no one's name.
+_CAPITALISED: Final = re.compile(r"(?P<inside>[^.!?:;\s]\s)?\b(?P<word>[A-Z]\w*)")
+# Capitalised anywhere, and no one's name.
 _HARMLESS: Final = frozenset(
     {"JSON", "URL", "ISO", "UTC", "HTTP", "API", "ID", "FHIR", "YYYY", "I"}
+)
+# With what a sentence of a form or of a protocol begins. Anything else could be somebody's name.
+_OPENERS: Final = frozenset(
+    [
+        "A",
+        "An",
+        "All",
+        "Any",
+        "Already",
+        "Appointment",
+        "Appointments",
+        "At",
+        "Authentication",
+        "Both",
+        "Bad",
+        "Booking",
+        "Cancelled",
+        "Cannot",
+        "Contact",
+        "Could",
+        "Date",
+        "Datetime",
+        "Division",
+        "Duplicate",
+        "Duration",
+        "Either",
+        "Email",
+        "End",
+        "Enter",
+        "Ensure",
+        "Expected",
+        "Field",
+        "Fields",
+        "Format",
+        "If",
+        "Inactive",
+        "Incorrect",
+        "Integer",
+        "Internal",
+        "Invalid",
+        "Item",
+        "It",
+        "Length",
+        "List",
+        "Location",
+        "Malformed",
+        "Maximum",
+        "Metadata",
+        "Method",
+        "Minimum",
+        "Missing",
+        "More",
+        "Must",
+        "No",
+        "None",
+        "Not",
+        "Number",
+        "Object",
+        "Only",
+        "Operation",
+        "Overlapping",
+        "Participant",
+        "Participants",
+        "Past",
+        "Patient",
+        "Permission",
+        "Please",
+        "Practitioner",
+        "Provider",
+        "Request",
+        "Required",
+        "Resource",
+        "Server",
+        "Slot",
+        "Slots",
+        "Start",
+        "Status",
+        "String",
+        "Such",
+        "The",
+        "There",
+        "This",
+        "Time",
+        "Title",
+        "Too",
+        "Type",
+        "Unable",
+        "Unexpected",
+        "Unknown",
+        "Unsupported",
+        "User",
+        "Value",
+        "Values",
+        "Version",
+        "Visit",
+        "Write",
+        "Wrong",
+        "You",
+        "Your",
+    ]
 )
 
 
@@ -36,10 +136,15 @@ def safe_sentence(text: object, hide: Iterable[str] = ()) -> str:
     sentence = _QUOTED.sub("\u2026", " ".join(text.split()))
     if not sentence or len(sentence) > LONGEST or _VALUE.search(sentence):
         return ""
-    if any(found.group() not in _HARMLESS for found in _NAME.finditer(sentence)):
+    if any(_could_be_a_name(found) for found in _CAPITALISED.finditer(sentence)):
         return ""
     hidden = {word for value in hide for word in words(value)}
     return "" if hidden & words(sentence) else sentence
+
+
+def _could_be_a_name(found: re.Match[str]) -> bool:
+    allowed = _HARMLESS if found["inside"] else _HARMLESS | _OPENERS
+    return found["word"] not in allowed
 
 
 def words(text: str) -> set[str]:

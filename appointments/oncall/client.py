@@ -83,7 +83,7 @@ class OnCallAdapter(Adapter):
 
     def list_appointments(self, window: Window | None = None, cursor: str | None = None) -> Page:
         """``window`` cannot be asked for. The cursor is the number of the page."""
-        number = 1 if cursor is None else int(cursor)
+        number = 1 if cursor is None else _cursor(cursor)
         items, total, following, began_at = self._page("appointments/", number)
         records: list[AppointmentRecord] = []
         unreadable: list[Unreadable] = []
@@ -213,6 +213,12 @@ def _checked(what: str, ask: Callable[[], str]) -> Iterator[Check]:
         yield Check(True, ask())
     except AdapterError as error:
         yield Check(False, f"{what}: {error}")
+
+
+def _cursor(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 < int(text[:9]) <= MOST_PAGES):
+        raise BadResponse("The listing cannot be continued from here.")
+    return int(text)
 
 
 def _page_number(link: object) -> int:

@@ -32,8 +32,14 @@ class Cursor:
 
     @classmethod
     def load(cls, text: str) -> Cursor:
-        url, seen, dropped = json.loads(text)
-        return cls(url, tuple(seen[i : i + 8] for i in range(0, len(seen), 8)), dropped)
+        """Raises BadResponse for a text that is no cursor of ours."""
+        try:
+            url, seen, dropped = json.loads(text)
+            return cls(
+                str(url), tuple(seen[i : i + 8] for i in range(0, len(seen), 8)), int(dropped)
+            )
+        except (ValueError, TypeError):
+            raise BadResponse("The listing cannot be continued from here.") from None
 
 
 def following(

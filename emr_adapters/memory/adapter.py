@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from emr_adapters.base import Adapter, AdapterConfig, Capabilities, Check, Page, Reading, Window
 from emr_adapters.errors import (
     AdapterError,
+    BadResponse,
     Rejected,
     Unsupported,
 )
@@ -69,6 +70,8 @@ class MemoryAdapter(Adapter):
     ) -> Page:
         began_at = self._begin()
         with self.remote.lock:
+            if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
+                raise BadResponse("The listing cannot be continued from here.")
             first = int(cursor or 0)
             page = first // self.remote.page_size + 1
             self._finish(self.remote.called(operation, page=page))

@@ -9,6 +9,7 @@ import pytest
 
 from emr_adapters.base import Adapter, Window
 from emr_adapters.errors import (
+    BadResponse,
     NotFound,
     TemporaryError,
 )
@@ -21,7 +22,7 @@ from emr_adapters.records import (
     record_from_json,
     record_to_json,
 )
-from tests.adapters.helpers import WithAdapter, everything, pages, stated
+from tests.adapters.helpers import NAMES, WithAdapter, everything, pages, stated
 from tests.adapters.practice import ANN, NOON, Practice, at
 
 # Toronto's clocks change on 2026-03-08 and 2026-11-01; the other instants are at or around midnight.
@@ -34,16 +35,6 @@ AWKWARD_TIMES = [
     datetime(2027, 1, 1, 0, 0, tzinfo=UTC),
     datetime(2026, 12, 2, 5, 0, tzinfo=UTC),
     datetime(2028, 2, 29, 12, 0, tzinfo=UTC),
-]
-# ruff: noqa: RUF001  (letters of any script are the point)
-NAMES = [
-    "Zoë Ångström-Núñez",
-    "Nguyễn Thị Ánh",
-    "Мария Иванова",
-    "山田 太郎",
-    "محمد علي",
-    'O\'Brien "Bob" D’Arcy',
-    "𝒜da 🦊 Osei",
 ]
 FIELDS = {
     Group.WHEN: ("start", "minutes"),
@@ -133,6 +124,11 @@ class ReadingContract(WithAdapter):
         assert {record.id for record in page.records} == {ids[0], ids[2]}
         assert len(page.unreadable) == 1
         assert page.unreadable[0].reason
+
+    @pytest.mark.parametrize("cursor", ["nonsense", "-1", "[1]", "{}", '["x"]', "\u0661"])
+    def test_a_cursor_of_something_else_is_refused(self, adapter: Adapter, cursor: str) -> None:
+        with pytest.raises(BadResponse):
+            adapter.list_appointments(cursor=cursor)
 
     # --- reading ---
 

@@ -18,7 +18,7 @@ from emr_adapters.records import (
     Group,
     State,
 )
-from tests.adapters.helpers import WithAdapter, everything, stated
+from tests.adapters.helpers import NAMES, WithAdapter, everything, stated
 from tests.adapters.practice import ANN, NOON, REFERENCE, Practice, at
 
 
@@ -73,6 +73,15 @@ class WritingContract(WithAdapter):
             adapter.create(practice.draft(minutes=0), idempotency_key="one")
         assert practice.writes() == []
         assert ANN.name not in str(refusal.value)
+
+    @pytest.mark.parametrize("title", NAMES)
+    def test_a_title_in_any_script_survives(
+        self, practice: Practice, adapter: Adapter, title: str
+    ) -> None:
+        id = adapter.create(practice.draft(title=title), idempotency_key="one")
+        assert adapter.read(id).record.title == title
+        adapter.update(adapter.read(id).record, Changes(title=f"{title} 2"))
+        assert adapter.read(id).record.title == f"{title} 2"
 
     # --- changing ---
 

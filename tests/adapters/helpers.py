@@ -16,6 +16,17 @@ from tests.adapters.practice import Practice
 
 T = TypeVar("T")
 
+# ruff: noqa: RUF001  (letters of any script are the point)
+NAMES = [
+    "Zoë Ångström-Núñez",
+    "Nguyễn Thị Ánh",
+    "Мария Иванова",
+    "山田 太郎",
+    "محمد علي",
+    'O\'Brien "Bob" D’Arcy',
+    "𝒜da 🦊 Osei",
+]
+
 
 def pages(adapter: Adapter, window: Window | None = None) -> list[Page]:
     found = [adapter.list_appointments(window)]
