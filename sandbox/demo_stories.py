@@ -161,6 +161,11 @@ def unreadable(world: World) -> None:
         overrides={"datetime": "2026-02-30T25:00:00Z"},
     )
     world.tell("unreadable", f"{patient.name}: OnCall's date does not exist", oncall)
+    patient = world.free_patient(4)
+    oncall = world.in_oncall(
+        DOWNTOWN, ADA, patient, world.at(DOWNTOWN, 4, "18:30"), overrides={"url": None}
+    )
+    world.tell("unreadable", f"{patient.name}: OnCall's answer has no address", oncall)
     patient = world.free_patient(2)
     emr = world.in_emr(
         DOWNTOWN,

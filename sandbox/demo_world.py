@@ -45,6 +45,9 @@ class World:
         self.stories: list[Story] = []
         self.oncall: list[dict[str, Any]] = []
         self.emr: list[dict[str, Any]] = []
+        # While stories are told, nobody stars in two of them.
+        self.telling = True
+        self._starring: set[str] = set()
         self._taken: set[tuple[int, str]] = set()
         self._busy: set[tuple[str, str]] = set()
 
@@ -112,9 +115,15 @@ class World:
             self._taken.add((days, self.patients[index].emr_id))
             return self.patients[index]
         # The families at the end of the list come only into stories.
-        free = [p for p in self.patients[:-6] if (days, p.emr_id) not in self._taken]
+        free = [
+            p
+            for p in self.patients[:-6]
+            if (days, p.emr_id) not in self._taken and p.emr_id not in self._starring
+        ]
         patient = self.dice.choice(free)
         self._taken.add((days, patient.emr_id))
+        if self.telling:
+            self._starring.add(patient.emr_id)
         return patient
 
     def is_free(self, doctor: Doctor, start: str) -> bool:
@@ -134,6 +143,10 @@ class World:
         left = self.in_oncall(place, doctor, patient, start, **oncall)
         self.link(left, right)
         return left, right
+
+    def end_of_stories(self) -> None:
+        self.telling = False
+        self._starring.clear()
 
     def tell(self, kind: str, words: str, *records: dict[str, Any]) -> None:
         self.stories.append(
@@ -162,6 +175,7 @@ def build(day: date) -> World:
 
     world = World(day)
     tell_all(world)
+    world.end_of_stories()
     for days in range(-BACK, AHEAD + 1):
         for place in PLACES:
             _ordinary_day(world, place, days)
