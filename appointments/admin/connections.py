@@ -83,7 +83,7 @@ class ConnectionForm(ModelForm):
             self.initial[key] = settings.get(key, "")
         self.initial["adapter"] = self.instance.adapter
         rest = {key: value for key, value in settings.items() if key not in ONCALL_SETTINGS}
-        self.initial["more_settings"] = rest or None
+        self.initial["more_settings"] = rest
         if self.instance.pk:
             self.fields["adapter"].choices = [  # type: ignore[attr-defined]
                 (kind, kind)

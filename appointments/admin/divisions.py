@@ -45,7 +45,8 @@ def policy_field(direction: str, subject: Subject) -> str:
 
 class DivisionForm(ModelForm):
     emr_locations = LinesField(
-        help_text="One a line, as Location/1. Empty: all visits that no other division claims."
+        label="EMR locations",
+        help_text="One a line, as Location/1. Empty: all visits that no other division claims.",
     )
     default_type = forms.ChoiceField(
         required=False,
@@ -72,6 +73,13 @@ class DivisionForm(ModelForm):
             "brake_count",
             "brake_percent",
         ]
+        labels = {
+            "oncall": "OnCall connection",
+            "oncall_division": "OnCall division",
+            "emr": "EMR connection",
+            "window_back_days": "Days back",
+            "window_ahead_days": "Days ahead",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -25,6 +25,7 @@ class ProviderForm(ModelForm):
     class Meta:
         model = Provider
         fields = ["name", "email", "oncall", "oncall_provider", "emr_practitioners", "divisions"]
+        labels = {"oncall": "OnCall connection", "oncall_provider": "OnCall provider"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
