@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -68,7 +68,7 @@ def _day_field() -> django_filters.DateFilter:
     return django_filters.DateFilter(method="on_day", label=_("Day"), widget=widget)
 
 
-class _OfDivision(django_filters.FilterSet):
+class _OfDivision(django_filters.FilterSet):  # type: ignore[misc]
     """Lists that belong to divisions; ``divisions`` are those that the person may see."""
 
     starts: tuple[str, ...] = ("start",)
@@ -145,7 +145,7 @@ class PushFilter(_OfDivision):
         fields: list[str] = []
 
 
-class DeliveryFilter(django_filters.FilterSet):
+class DeliveryFilter(django_filters.FilterSet):  # type: ignore[misc]
     status = django_filters.ChoiceFilter(
         label=_("State"), empty_label=_("All states"), choices=Delivery.Status.choices
     )
@@ -155,7 +155,7 @@ class DeliveryFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class RunFilter(django_filters.FilterSet):
+class RunFilter(django_filters.FilterSet):  # type: ignore[misc]
     status = django_filters.ChoiceFilter(
         label=_("State"), empty_label=_("All states"), choices=Run.Status.choices
     )

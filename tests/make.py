@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -12,8 +12,11 @@ from django.utils import timezone
 from appointments.core.kinds import Kind
 from appointments.core.plans import digest
 from appointments.core.urgency import HARM
+from appointments.core.values import fold_email, fold_name, own_words
+from appointments.mismatches import compare_pair
 from appointments.models import (
     Appointment,
+    AppointmentPerson,
     AuditEvent,
     Baseline,
     Connection,
@@ -22,12 +25,46 @@ from appointments.models import (
     Membership,
     Mismatch,
     Pair,
+    Provider,
     Push,
     Role,
     Run,
 )
-from emr_adapters.records import AppointmentRecord, Person, Practitioner, State, record_to_json
+from emr_adapters.records import (
+    ABSENT,
+    AppointmentRecord,
+    Group,
+    Person,
+    Practitioner,
+    State,
+    record_to_json,
+)
 
+# What OnCall and a FHIR EMR can do, as kept on the connection.
+CAPABILITIES: dict[str, dict[str, Any]] = {
+    "oncall": {
+        "holds_reference": True,
+        "can_create": True,
+        "can_cancel": True,
+        "accepts": ["when", "type", "provider", "label"],
+        "accepts_on_create": ["when", "type", "provider", "people", "label", "where"],
+        "states": ["when", "state", "type", "people", "label", "where"],
+        "mails_people": True,
+    },
+    "emr": {
+        "list_window": True,
+        "list_changes": True,
+        "find_by_reference": True,
+        "holds_reference": True,
+        "has_versions": True,
+        "can_create": True,
+        "can_cancel": True,
+        "can_uncancel": True,
+        "accepts": ["when", "type", "provider", "label"],
+        "accepts_on_create": ["when", "type", "provider", "people", "label", "where"],
+        "states": ["when", "state", "type", "provider", "people", "label", "where"],
+    },
+}
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
@@ -44,25 +81,39 @@ def make_connection(side: str = "emr", name: str = "", **fields: Any) -> Connect
     adapter = "oncall" if side == "oncall" else "fhir_r4"
     defaults = {
         "adapter": adapter,
+        "capabilities": CAPABILITIES[side],
         "settings": {"region": "ca"},
         "credentials": {"api_key": "secret"},
         "set_up_at": timezone.now() - timedelta(days=30),
+        "swept_at": timezone.now() - timedelta(minutes=10),
+        "last_answer_at": timezone.now(),
     }
     name = name or f"{side}-{next(_numbers)}"
     return Connection.objects.create(side=side, name=name, **{**defaults, **fields})
 
 
-def make_division(name: str = "Downtown", **fields: Any) -> Division:
-    """A live division whose EMR is the record, in Toronto's time."""
+def make_division(name: str = "Downtown", *, provider: str = "Dr. Ada Osei", **fields: Any):
+    """A live division in Toronto's time whose EMR is the record, with one provider."""
+    number = next(_numbers)
     defaults: dict[str, Any] = {
-        "oncall_division": next(_numbers),
+        "oncall_division": number,
+        "emr_locations": [f"Location/{number}"],
         "mode": "live",
         "time_zone": "America/Toronto",
+        "default_type": "online",
         "page_started_at": timezone.now() - timedelta(days=30),
     }
-    fields.setdefault("oncall", fields.get("oncall") or make_connection("oncall"))
-    fields.setdefault("emr", fields.get("emr") or make_connection("emr"))
-    return Division.objects.create(name=name, **{**defaults, **fields})
+    fields["oncall"] = fields.get("oncall") or make_connection("oncall")
+    fields["emr"] = fields.get("emr") or make_connection("emr")
+    division = Division.objects.create(name=name, **{**defaults, **fields})
+    row = Provider.objects.create(
+        name=provider,
+        oncall=division.oncall,
+        oncall_provider=196000 + number,
+        emr_practitioners=[f"Practitioner/{number}"],
+    )
+    row.divisions.add(division)
+    return division
 
 
 def make_user(name: str = "maria", *divisions: Division, role: str = Role.STAFF, **fields: Any):
@@ -75,7 +126,7 @@ def make_user(name: str = "maria", *divisions: Division, role: str = Role.STAFF,
 # --- the mirror ---------------------------------------------------------------------------------------
 
 
-def make_appointment(
+def make_record(
     division: Division,
     side: str,
     *,
@@ -84,41 +135,62 @@ def make_appointment(
     minutes: int | None = 30,
     patient: str = "Ana Souza",
     email: str = "ana@example.org",
-    provider: str = "Dr. Ada Osei",
     state: State = State.BOOKED,
-    types: tuple[str, ...] = ("online",),
-    raw: Any = None,
-    **fields: Any,
-) -> Appointment:
+    types: tuple[str, ...] | None = None,
+    reference: str | None = None,
+) -> AppointmentRecord:
+    """A visit as that side states it: OnCall never names the provider."""
+    provider = division.providers.first()
     start = start or soon()
-    connection = division.oncall if side == "oncall" else division.emr
-    remote_id = remote_id or str(1000 + next(_numbers))
-    record = AppointmentRecord(
-        id=remote_id,
+    emr = side == "emr"
+    return AppointmentRecord(
+        id=remote_id or str(1000 + next(_numbers)),
         state=state,
         start=start.astimezone(UTC),
         minutes=minutes,
-        types=types,
+        types=types or (() if emr else ("online",)),
         title="Visit",
-        practitioners=(Practitioner("Practitioner/9", provider),),
+        practitioners=(
+            (Practitioner(provider.emr_practitioners[0], provider.name),)
+            if emr and provider
+            else ABSENT
+        ),
         people=(Person(patient, email),),
-        places=(str(division.oncall_division),),
-        reference=None,
+        places=(division.emr_locations[0] if emr else str(division.oncall_division),),
+        reference=reference,
     )
-    return Appointment.objects.create(
-        connection=connection,
+
+
+def make_appointment(
+    division: Division, side: str, *, raw: Any = None, gone: bool = False, **stated: Any
+) -> Appointment:
+    """The mirror of one side's record; ``stated`` as for ``make_record``."""
+    record = make_record(division, side, **stated)
+    now = timezone.now()
+    stated_start: Any = record.start
+    stated_minutes: Any = record.minutes
+    row = Appointment.objects.create(
+        connection=division.oncall if side == "oncall" else division.emr,
         side=side,
-        remote_id=remote_id,
+        remote_id=record.id,
         division=division,
         record=record_to_json(record),
-        raw=raw or {"resourceType": "Appointment", "id": remote_id},
-        state=str(state),
-        live=state is State.BOOKED,
-        start=start,
-        minutes=minutes,
-        read_began_at=timezone.now(),
-        **fields,
+        raw=cast(Any, raw or {"resourceType": "Appointment", "id": record.id}),
+        seen_at={str(group): now.isoformat() for group in own_words(record)},
+        state=str(record.state),
+        live=record.state is State.BOOKED and not gone,
+        start=stated_start,
+        minutes=stated_minutes,
+        reference=str(record.reference or ""),
+        read_began_at=now,
+        gone_at=now if gone else None,
     )
+    people: Any = record.people
+    for person in people or ():
+        AppointmentPerson.objects.create(
+            appointment=row, email=fold_email(person.email), name=fold_name(person.name)
+        )
+    return row
 
 
 def make_pair(
@@ -132,17 +204,31 @@ def make_pair(
     scope: str = "",
     **both: Any,
 ) -> Pair:
-    """A visit on both sides (or one of them). ``oncall`` and ``emr`` say what is different there."""
+    """A visit on both sides (or one). Both once stated ``both``; ``oncall``, ``emr`` say what changed."""
     own = {"oncall": oncall or {}, "emr": emr or {}}
-    both.setdefault("start", soon())
-    halves = {s: make_appointment(division, s, **{**both, **own[s]}) for s in sides}
+    both["start"] = both.get("start") or soon()
+    ids = {side: own[side].pop("remote_id", str(1000 + next(_numbers))) for side in sides}
+    halves = {}
+    for side in sides:
+        partner = ids.get("emr" if side == "oncall" else "oncall")
+        stated = {"reference": partner, **both, **own[side], "remote_id": ids[side]}
+        halves[side] = make_appointment(division, side, **stated)
+    linked = len(halves) == 2
     pair = Pair.objects.create(
-        division=division, linked_by=linked_by if len(halves) == 2 else "", scope=scope, **halves
+        division=division, linked_by=linked_by if linked else "", scope=scope, **halves
     )
-    if baseline and len(halves) == 2:
-        words = {"start": both["start"].astimezone(UTC).isoformat(), "minutes": 30}
-        Baseline.objects.create(pair=pair, group="when", oncall=words, emr=words)
+    if baseline and linked:
+        before = {side: own_words(make_record(division, side, **both)) for side in sides}
+        for group in ("when", "state", "people"):
+            words = {side: before[side][Group(group)] for side in sides}
+            Baseline.objects.create(pair=pair, group=group, **words)
     return pair
+
+
+def ask(pair: Pair) -> Mismatch:
+    """The question that the product itself asks about this visit; it can really be clicked."""
+    compare_pair(pair.pk)
+    return Mismatch.objects.unsettled().get(pair=pair)
 
 
 # --- work ---------------------------------------------------------------------------------------------
@@ -208,12 +294,15 @@ def make_mismatch(
     email: str = "ana@example.org",
     **fields: Any,
 ) -> Mismatch:
-    """By default: moved half an hour later in OnCall, and a person is asked."""
+    """A row as the stages would write it, for pages and sentences; to click, use ``ask``.
+
+    By default: moved half an hour later in OnCall, and a person is asked.
+    """
     start = start or (pair.emr.start if pair and pair.emr else None) or soon()
     new = start + timedelta(minutes=30)
     if pair is None and kind not in (Kind.UNMAPPED, Kind.UNREADABLE):
-        apart = {"oncall": {"start": new}} if kind == Kind.VALUES_DIFFER else {}
-        pair = make_pair(division, start=start, patient=patient, email=email, **apart)
+        apart = {"start": new} if kind == Kind.VALUES_DIFFER else {}
+        pair = make_pair(division, start=start, patient=patient, email=email, oncall=apart)
     if groups is None:
         groups = {"when": {"oncall": when(new), "emr": when(start), "baseline": when(start)}}
     if choices is None:
@@ -256,6 +345,7 @@ def make_push(pair: Pair, **fields: Any) -> Push:
     plan = fields.pop("plan", None) or make_plan("oncall", values={"when": when(soon())})
     side = plan["side"]
     division = pair.division
+    assert division is not None
     defaults = {
         "division": division,
         "connection": division.oncall if side == "oncall" else division.emr,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -38,7 +38,7 @@ def signed_in(view: View[P]) -> View[P]:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
-    return wrapped
+    return cast("View[P]", wrapped)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

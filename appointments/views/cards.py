@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from appointments import wording
 from appointments.core.kinds import Action, Kind
 from appointments.models import Appointment, Decision, Mismatch, Push
+from appointments.views.people import patient_names, provider_names
 from emr_adapters.records import Side
 
 URGENT_MINUTES, SOON_MINUTES = 60, 240
@@ -319,10 +320,8 @@ def _mirrored(ids: set[str], rows: list[Mismatch]) -> dict[tuple[int | None, str
 
 def _visit_label(visit: Appointment, row: Mismatch) -> str:
     parts = [wording.moment_text(visit.start, wording.zone_of(row))] if visit.start else []
-    record = visit.as_record()
-    parts += [person.name for person in record.people or () if person.name]
-    parts += [who.name for who in record.practitioners or () if who.name]
-    return " · ".join([*parts, f"#{visit.remote_id}"])
+    parts += [patient_names(visit), provider_names(visit), f"#{visit.remote_id}"]
+    return " · ".join(part for part in parts if part)
 
 
 def _lower(text: str) -> str:

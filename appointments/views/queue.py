@@ -66,7 +66,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     rows = Mismatch.objects.for_user(request.user)
     asked = request.POST if request.method == "POST" else request.GET
     filters = MismatchFilter(asked, rows, divisions=divisions, providers=_providers(rows))
-    status = asked.get("status") if asked.get("status") in QueueStatus.ROWS else QueueStatus.TODO
+    status = str(asked.get("status"))
+    status = status if status in QueueStatus.ROWS else QueueStatus.TODO
     found = search_mismatches(filters.qs, search.words)
     counts = _counts(found)
     found = found.filter(status__in=QueueStatus.ROWS[status])
@@ -100,7 +101,7 @@ def _filtered_address(request: HttpRequest) -> str:
 
 
 def _providers(rows: QuerySet[Mismatch]) -> list[str]:
-    names = rows.unsettled().exclude(provider="").order_by("provider")
+    names = rows.exclude(status=Mismatch.Status.CLOSED).exclude(provider="").order_by("provider")
     return list(names.values_list("provider", flat=True).distinct())
 
 

@@ -33,6 +33,7 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.cards import Card, make_card, with_card_rows
+from appointments.views.people import patient_names, provider_names
 from emr_adapters.records import Group, Side
 
 MOST_EVENTS = 100
@@ -113,9 +114,8 @@ def visit_row(pair: Pair) -> VisitRow:
     """What one line of the list says; ``pair`` comes from ``_listed``."""
     lead = pair.emr or pair.oncall
     zone = wording.zone_of(pair)
-    record = lead.as_record() if lead else None
-    patient = "; ".join(p.name or p.email for p in (record.people or ()) if p) if record else ""
-    provider = ", ".join(w.name for w in (record.practitioners or ()) if w) if record else ""
+    patient = patient_names(pair.emr) or patient_names(pair.oncall)
+    provider = provider_names(pair.emr) or provider_names(pair.oncall)
     time = wording.moment_text(lead.start, zone) if lead and lead.start else ""
     verdict, tone = _verdict(pair)
     return VisitRow(pair, patient or _("nameless"), provider, time, verdict, tone)

@@ -35,6 +35,7 @@ from appointments.views.access import (
     settles_in,
     signed_in,
 )
+from appointments.views.people import patient_names
 
 
 def connections_of(divisions: QuerySet[Division]) -> QuerySet[Connection]:
@@ -100,13 +101,11 @@ def pushes(request: HttpRequest) -> HttpResponse:
 
 
 def _push_row(push: Push, settles: frozenset[int]) -> PushRow:
-    lead = push.pair.emr or push.pair.oncall
-    people = (lead.as_record().people or ()) if lead else ()
     return PushRow(
         push=push,
         title=wording.push_title(push),
         sentence=wording.push_sentence(push),
-        patient="; ".join(p.name or p.email for p in people),
+        patient=patient_names(push.pair.emr) or patient_names(push.pair.oncall),
         can_retry=push.status == Push.Status.FAILED and push.division_id in settles,
     )
 
