@@ -55,7 +55,8 @@ class Lines:
                 double = text.startswith("[[", at)
                 keys, at = self._keys(at + 1 + double)
                 table = self._table(keys, double=double)
-                self._lines.setdefault(table, line)
+                for length in range(1, len(table) + 1):
+                    self._lines.setdefault(table[:length], line)
                 at = self._end_of_line(at)
                 continue
             keys, at = self._keys(at)
