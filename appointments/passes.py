@@ -109,7 +109,8 @@ def _read(
     connection: Connection, options: Options, watch: Watch, sleep: Callable[[float], None]
 ) -> Run:
     connection.refresh_from_db()
-    adapter = remotes.adapter_for(connection, sleep=sleep)
+    # A person asked for this pass: a paused connection is tried once, and resumed if it answers.
+    adapter = remotes.adapter_for(connection, sleep=sleep, even_paused=True)
     kind = listing_kind(connection, adapter, full=options.full)
     for second in range(BUSY_FOR):
         try:
@@ -127,6 +128,8 @@ def _read(
             sleep(1)
             continue
         break
+    if connection.paused_at is not None:
+        remotes.resume(connection)
     if kind == Run.Kind.SWEEP and run.status == Run.Status.COMPLETE:
         mirror.confirm_absent(connection, adapter=adapter)
     return run
@@ -209,7 +212,7 @@ def _planned(divisions: list[Division]) -> list[str]:
 
 
 def _count(division: Division, result: DivisionResult, runs: list[Run], began_at: datetime) -> None:
-    result.read = Appointment.objects.filter(division=division, listed_at__in=[run.began_at for run in runs]).count()
+    result.read = Appointment.objects.filter(division=division, read_began_at__gte=began_at).count()
     result.written = Push.objects.filter(
         division=division, status=Push.Status.DONE, finished_at__gte=began_at
     ).count()

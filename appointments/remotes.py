@@ -28,9 +28,17 @@ BURST_SECONDS: Final = 60  # an unused budget is kept for a minute
 LONGEST_WAIT: Final = 1.0
 
 
-def adapter_for(connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> Adapter:
-    """Raises NotConfigured where a credential or setting is missing or the connection is paused."""
-    if connection.paused_at is not None:
+def adapter_for(
+    connection: Connection,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    even_paused: bool = False,
+) -> Adapter:
+    """Raises NotConfigured where a credential or setting is missing or the connection is paused.
+
+    ``even_paused``: a person is trying it out; nothing in the background does.
+    """
+    if connection.paused_at is not None and not even_paused:
         raise NotConfigured(f"{connection} is paused: {connection.paused_reason}")
     kind = OnCallAdapter if connection.adapter == "oncall" else adapter_class(connection.adapter)
     return kind(
@@ -145,6 +153,12 @@ def pause(connection: Connection, error: NotConfigured) -> bool:
     )
     connection.refresh_from_db(fields=["paused_at", "paused_reason"])
     return bool(first)
+
+
+def resume(connection: Connection) -> None:
+    """It works again, as a person has just seen."""
+    Connection.objects.filter(pk=connection.pk).update(paused_at=None, paused_reason="")
+    connection.paused_at, connection.paused_reason = None, ""
 
 
 def answered(connection: Connection) -> None:

@@ -7,21 +7,24 @@ is concluded from it. The position is kept on the run's row, so that any worker 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.utils import timezone
 
 from appointments import remotes
 from appointments.core.plans import digest
+from appointments.mirror.direct import refresh
 from appointments.mirror.storing import Stored, reading_of, set_aside, store
 from appointments.models import Appointment, Connection, Division, Pair, Run
 from emr_adapters.base import Adapter, Page, Window
-from emr_adapters.errors import AdapterError, NotConfigured
-from emr_adapters.records import Side
+from emr_adapters.errors import AdapterError, NotConfigured, NotFound
+from emr_adapters.records import Side, Unreadable
 
 CLAIM_FOR: Final = timedelta(seconds=120)  # longer than any single page may take
 MOST_PAGES: Final = 20_000
@@ -97,6 +100,7 @@ def _claim(connection: Connection, kind: str) -> Run:
     )
     if not taken:
         raise Busy(f"{connection} is being read by another process.")
+    run.refresh_from_db()
     return run
 
 
@@ -169,27 +173,67 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
             connection=connection, remote_id__in=ids, listed_at=run.began_at
         ).values_list("remote_id", flat=True)
     )
+    sweep = run if run.kind == Run.Kind.SWEEP else None
+    overtaken = []
+    unreadable = list(page.unreadable)
     for record in page.records:
-        began_at = page.began_at
-        stored = store(connection, record, began_at, reading=reading, parse=adapter.parse, run=run)
-        if stored is Stored.OLDER:
-            # Law 7: something later was read directly meanwhile; it is on the list all the same.
-            Appointment.objects.filter(connection=connection, remote_id=record.id).update(
-                listed_at=run.began_at
+        try:
+            stored = store(
+                connection, record, page.began_at, reading=reading, parse=adapter.parse, run=sweep
             )
+        except (DatabaseError, ValueError, OverflowError) as error:
+            # Law 11: what the database cannot hold (a NUL, a name of a thousand letters) is set aside.
+            unreadable.append(
+                Unreadable(record.id, f"It cannot be stored ({type(error).__name__}).")
+            )
+            continue
+        if stored is Stored.OLDER:
+            overtaken.append(record.id)
         if stored in (Stored.NEW, Stored.CHANGED):
             run.changed += 1
-    for item in page.unreadable:
-        set_aside(connection, item, run)
-    run.read += len(set(ids) - seen)
-    run.unreadable += len(page.unreadable)
+    for item in unreadable:
+        set_aside(connection, item, sweep)
+    _read_overtaken(connection, overtaken, run, adapter)
+    run.read += len(set(ids) - seen) - (len(unreadable) - len(page.unreadable))
+    run.unreadable += len(unreadable)
     run.pages += 1
     if run.first_total is None:
         run.first_total = page.total
     run.last_total = page.total
     if page.records and not set(ids) - seen:
         run.error = "A page brought only visits that were listed before."
-    run.save()
+    _save(run)
+
+
+def _read_overtaken(connection: Connection, ids: list[str], run: Run, adapter: Adapter) -> None:
+    """Law 7: a list page that is older than what we hold is not believed; those visits are read again."""
+    Appointment.objects.filter(connection=connection, remote_id__in=ids).update(
+        listed_at=run.began_at
+    )
+    for remote_id in ids:
+        with suppress(NotFound):
+            refresh(connection, remote_id, adapter=adapter)
+
+
+def _save(run: Run, **changes: object) -> None:
+    """Write the run only while its page is still ours: a slow worker must not turn back a later one.
+
+    Raises Busy where another worker has taken over.
+    """
+    fields = {
+        "pages": run.pages,
+        "read": run.read,
+        "changed": run.changed,
+        "unreadable": run.unreadable,
+        "first_total": run.first_total,
+        "last_total": run.last_total,
+        "error": run.error,
+        **changes,
+    }
+    if not Run.objects.filter(pk=run.pk, claimed_until=run.claimed_until).update(**fields):
+        raise Busy(f"{run.connection} was taken over by another process.")
+    for name, value in changes.items():
+        setattr(run, name, value)
 
 
 def _prepare_next(run: Run, page: Page) -> bool:
@@ -197,10 +241,8 @@ def _prepare_next(run: Run, page: Page) -> bool:
     if mark in run.cursors_seen or run.pages >= MOST_PAGES:
         _finish(run, Run.Status.INCOMPLETE, "The list loops.")
         return False
-    run.cursors_seen = [*run.cursors_seen, mark]
-    run.cursor = page.next_cursor or ""
-    run.claimed_until = None
-    run.save(update_fields=["cursors_seen", "cursor", "claimed_until"])
+    seen = [*run.cursors_seen, mark]
+    _save(run, cursors_seen=seen, cursor=page.next_cursor or "", claimed_until=None)
     return True
 
 
@@ -238,13 +280,15 @@ def _doubt(connection: Connection, run: Run) -> str:
 
 
 def _finish(run: Run, status: str, error: str) -> None:
-    run.status = status
     run.error = error[:500]
-    run.finished_at = timezone.now()
-    run.claimed_until = None
-    run.cursor = ""
-    run.cursors_seen = []
-    run.save()
+    _save(
+        run,
+        status=status,
+        finished_at=timezone.now(),
+        claimed_until=None,
+        cursor="",
+        cursors_seen=[],
+    )
 
 
 def _recheck_singles(connection: Connection) -> None:

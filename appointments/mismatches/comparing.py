@@ -5,6 +5,7 @@ Everything about one pair happens in one transaction with the pair locked; no re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -23,8 +24,10 @@ from appointments.mismatches import pairing, questions, unmapped
 from appointments.models import Baseline, Division, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
 
+logger = logging.getLogger(__name__)
 LOOK_AGAIN = ("possible_match", "duplicate_reference", "dangling_reference", "moved")
-UNDER_HAND = (Push.Status.SENDING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
+HANDS_OFF = timedelta(seconds=30)
+AFTER_A_BUG = timedelta(minutes=30)
 
 
 def compare_due(
@@ -53,11 +56,22 @@ def compare_due(
     pairing.pair_due(pairs, gatherer)
     touched: set[int] = set()
     for pair in pairs:
-        changed = compare_pair(pair.pk, gatherer)
-        if pair.division_id and changed:
+        if _compare_safely(pair, gatherer) and pair.division_id:
             touched.add(pair.division_id)
     unmapped.refresh(touched)
     return len(pairs)
+
+
+def _compare_safely(pair: Pair, gatherer: Gatherer) -> bool:
+    """Law 11: a visit that we cannot decide about is listed as such; the others go on."""
+    try:
+        return compare_pair(pair.pk, gatherer)
+    except Exception as error:
+        # Only the kind of error: its text may hold a patient's data (law 14).
+        logger.error("visit %s could not be compared: %s", pair.pk, type(error).__name__)
+        questions.list_failure(pair, type(error).__name__, gatherer.now)
+        Pair.objects.filter(pk=pair.pk).update(recheck_at=gatherer.now + AFTER_A_BUG)
+        return False
 
 
 def look_again(divisions: Iterable[Division]) -> None:
@@ -84,8 +98,9 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
         if pair.division is None:
             _out_of_scope(pair, Scope.NO_DIVISION, gatherer.now)
             return True
-        if pair.pushes.filter(status__in=UNDER_HAND).exists():
+        if pair.pushes.filter(status__in=Push.UNDER_HAND).exists():
             # The outbox has it in hand and compares again when it is through.
+            Pair.objects.filter(pk=pair.pk).update(recheck_at=gatherer.now + HANDS_OFF)
             return False
         rules = gatherer.rules(pair.division)
         view = gatherer.view(pair, pair.division)

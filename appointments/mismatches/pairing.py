@@ -93,6 +93,8 @@ def _link_by_reference(pair_id: int) -> bool:
         partner = named or (naming[0] if len(naming) == 1 else None)
         if partner is None or told_apart(row, partner) or partner.gone_at is not None:
             return False
+        if _in_hand(partner):
+            return False
         if not _undisputed(row, partner):
             return False
         link(row, partner, Pair.LinkedBy.REFERENCE)
@@ -130,7 +132,7 @@ def _link_by_identity(pair_id: int, gatherer: Gatherer) -> bool:
             return False
         partner = partners[0]
         back = certain_partners(partner, division, gatherer)
-        if [r.pk for r in back] != [row.pk] or partner.reference:
+        if [r.pk for r in back] != [row.pk] or partner.reference or _in_hand(partner):
             return False
         link(row, partner, Pair.LinkedBy.IDENTITY)
         return True
@@ -164,13 +166,18 @@ def certain_partners(row: Appointment, division: Division, gatherer: Gatherer) -
     ]
 
 
+def _in_hand(row: Appointment) -> bool:
+    """The outbox is writing for its pair right now; what comes of that is compared afterwards."""
+    return Push.objects.filter(**{f"pair__{row.side}": row}, status__in=Push.UNDER_HAND).exists()
+
+
 def _single(pair_id: int) -> tuple[Pair, Appointment, Division] | None:
     """The pair, locked, if it still has one half and a division."""
     pair = Pair.objects.select_for_update().filter(pk=pair_id).first()
     if pair is None or len(pair.halves) != 1:
         return None
     (row,) = pair.halves.values()
-    if row.division is None:
+    if row.division is None or pair.pushes.filter(status__in=Push.UNDER_HAND).exists():
         return None
     return pair, row, row.division
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from appointments.core.decisions import Verdict
-from appointments.core.kinds import Action
+from appointments.core.kinds import Action, Kind
+from appointments.core.plans import digest
 from appointments.core.question import Question, choice_to_json
 from appointments.core.urgency import HARM
 from appointments.core.view import View
@@ -66,6 +67,26 @@ def _drop(click: Push | None, why: str, now: datetime) -> None:
 def close(pair: Pair, because: str, now: datetime) -> None:
     pair.mismatches.unsettled().update(
         status=Mismatch.Status.CLOSED, closed_because=because[:40], closed_at=now
+    )
+
+
+def list_failure(pair: Pair, what: str, now: datetime) -> None:
+    """A visit that the comparison itself failed on: shown, so that nothing is silently left out."""
+    if pair.mismatches.unsettled().exists():
+        return
+    about = digest(["failure", pair.pk, what])
+    ids = {f"{side}_id": row.remote_id for side, row in pair.halves.items()}
+    Mismatch.objects.create(
+        pair=pair,
+        division=pair.division,
+        kind=Kind.UNREADABLE,
+        reason_code="not_compared",
+        reason_details={"what": what},
+        subject=about,
+        version=about,
+        harm=HARM[Kind.UNREADABLE],
+        first_seen_at=now,
+        **ids,
     )
 
 
