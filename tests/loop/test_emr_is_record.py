@@ -42,7 +42,7 @@ def test_creation_in_the_emr_appears_in_oncall_with_references_on_both_sides(cli
         {
             "name": "Downtown",
             "complete": True,
-            "read": 1,
+            "read": 2,
             "written": 2,
             "held": 0,
             "open": 0,
