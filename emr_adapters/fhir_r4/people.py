@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from emr_adapters.errors import BadResponse, PermanentError
+from emr_adapters.errors import BadResponse, NotFound, PermanentError, Rejected, Unsupported
 from emr_adapters.fhir_r4.actors import PATIENT, actors, dicts, fetchable, text
 from emr_adapters.http import Http
 
 BATCH: Final = 50  # patients asked for at once
 _KEPT: Final = ("resourceType", "id", "active", "name", "telecom", "birthDate")
-# Refused or gone for this one patient (a protected record, say); the others still come.
-_NOT_THIS_ONE: Final = frozenset({403, 404, 410})
 
 
 class Patients:
@@ -62,13 +60,14 @@ class Patients:
         self._batch_works = bool(came)
 
     def _fetch_one(self, reference: str) -> Mapping[str, Any]:
+        """{} for a patient who is refused, gone or garbled: the visit comes without its people."""
         kind, _, id = reference.partition("/")
-        answer = self._http.get(f"{kind}/{quote(id, safe='')}", accept=_NOT_THIS_ONE)
-        if answer.status in _NOT_THIS_ONE:
+        try:
+            answer = self._http.get(f"{kind}/{quote(id, safe='')}", accept={403})
+        except (BadResponse, NotFound, Rejected, Unsupported):
             return {}
-        if not isinstance(answer.data, Mapping) or answer.data.get("resourceType") != PATIENT:
-            raise BadResponse("The EMR answered with something else than the patient asked for.")
-        return trimmed(answer.data)
+        whole = isinstance(answer.data, Mapping) and answer.data.get("resourceType") == PATIENT
+        return trimmed(answer.data) if whole else {}
 
 
 def trimmed(patient: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A FHIR Appointment → the neutral record. Dicts in, no model class, no request.
 
 A complete resource without an element means "empty", so nothing is ABSENT here but a state that is
-not understood. R5, STU3 and DSTU2 spell some elements otherwise; they are read as aliases.
+not understood and people who could not be read. R5, STU3 and DSTU2 spell some elements otherwise; they are read as aliases.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def parse_appointment(
     problems: list[Problem] = []
     everyone = tuple(actors(resource, profile.base_url))
     status = text(resource.get("status"))
-    people = tuple(_people(everyone, patients, problems))
+    people = _people(everyone, patients, problems)
     practitioners = tuple(dict.fromkeys(_practitioners(everyone)))
     start = _instant(resource, "start", problems)
     meta = resource.get("meta")
@@ -110,7 +110,7 @@ def parse_appointment(
         reference=_reference(resource, profile.region, problems),
         version=version or version_of(meta),
         modified_at=parse_instant(meta.get("lastUpdated")),
-        is_block=not people,
+        is_block=people == (),
         problems=tuple(problems),
         raw={"resource": resource, "patients": dict(patients), "version": version},
     )
@@ -198,7 +198,8 @@ def _people(
     everyone: tuple[Actor, ...],
     patients: Mapping[str, Mapping[str, Any]],
     problems: list[Problem],
-) -> Iterator[Person]:
+) -> tuple[Person, ...] | Absent:
+    """ABSENT when a patient could not be read: a known address must not be overwritten by none."""
     found = [actor for actor in everyone if actor.kind == PATIENT]
     if not found:
         # Nothing says who is the patient: better someone with a note than nobody. A room or a
@@ -206,18 +207,14 @@ def _people(
         found = [actor for actor in everyone if not actor.kind and not actor.performs]
         if found:
             problems.append(Problem("unresolved_actor", f"{len(found)}"))
-    once = {(actor.id or actor.display): actor for actor in reversed(found)}
-    for actor in reversed(once.values()):
-        yield _person(actor, patients, problems)
-
-
-def _person(
-    actor: Actor, patients: Mapping[str, Mapping[str, Any]], problems: list[Problem]
-) -> Person:
-    resource = actor.contained or patients.get(actor.id) or {}
-    if not resource and actor.id in patients:
+    if any(actor.id in patients and not patients[actor.id] for actor in found):
         problems.append(Problem("patient_not_readable"))
-    return person(resource, id=actor.id, display=actor.display)
+        return ABSENT
+    once = {(actor.id or actor.display): actor for actor in reversed(found)}
+    return tuple(
+        person(actor.contained or patients.get(actor.id) or {}, id=actor.id, display=actor.display)
+        for actor in reversed(once.values())
+    )
 
 
 def person(resource: Mapping[str, Any], *, id: str, display: str = "") -> Person:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from emr_adapters.errors import BadResponse, NotConfigured, NotFound, OutcomeUnk
 from emr_adapters.fhir_r4 import FhirR4Adapter
 from emr_adapters.fhir_r4.capability import read_statement
 from emr_adapters.fhir_r4.outcome import explain
+from emr_adapters.records import Draft, Person
 from tests.adapters.fhir_samples import (
     BASE,
+    SYSTEM,
     VISIT,
     adapter,
     parsed,
@@ -131,6 +134,67 @@ def test_a_loop_is_noticed_even_by_another_process(remote: responses.RequestsMoc
         cursor = adapter().list_appointments(cursor=cursor).next_cursor
     with pytest.raises(BadResponse, match="loops"):
         adapter().list_appointments(cursor=cursor)
+
+
+def test_a_search_without_end_is_stopped(
+    remote: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emr_adapters.fhir_r4.client.PEOPLE_PAGES", 1)
+    remote.post(BASE + "Patient/_search", json=bundle(next="Patient?p=2"))
+    remote.get(BASE + "Patient", json=bundle())
+    with pytest.raises(BadResponse, match="too many"):
+        adapter().find_people(email="ann@example.org", name="")
+
+
+@pytest.mark.parametrize("body", [[], "x", {"resourceType": "OperationOutcome"}], ids=str)
+def test_a_search_in_another_form_finds_nothing_to_believe(
+    remote: responses.RequestsMock, body: object
+) -> None:
+    remote.get(BASE + "Practitioner", json=body)
+    with pytest.raises(BadResponse):
+        adapter().list_practitioners()
+
+
+def test_a_next_link_without_an_address_fails_the_listing(remote: responses.RequestsMock) -> None:
+    remote.get(BASE + "Appointment", json={**bundle(), "link": [{"relation": "next"}]})
+    with pytest.raises(BadResponse):
+        adapter().list_appointments()
+
+
+def test_a_listing_without_end_is_stopped(
+    remote: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emr_adapters.fhir_r4.listing.MOST_PAGES", 2)
+    remote.get(BASE + "Appointment", json=bundle(next="Appointment?p=2"))
+    remote.get(BASE + "Appointment?p=2", json=bundle(next="Appointment?p=3"))
+    cursor = adapter().list_appointments().next_cursor
+    with pytest.raises(BadResponse, match="does not end"):
+        adapter().list_appointments(cursor=cursor)
+
+
+def test_a_create_that_lost_a_race_names_the_winner(remote: responses.RequestsMock) -> None:
+    able = {
+        "type": "Appointment",
+        "interaction": [{"code": "create"}],
+        "searchParam": [{"name": "identifier"}],
+    }
+    winner = {
+        **VISIT,
+        "participant": [],
+        "identifier": [{"system": SYSTEM, "value": SYSTEM + "77/"}],
+    }
+    remote.get(BASE + "metadata", json={"rest": [{"resource": [able]}]})
+    for answer in (bundle(), bundle(), bundle({"resource": winner}), bundle()):
+        remote.get(BASE + "Appointment", json=answer)
+    remote.post(BASE + "Appointment", status=412, json={})
+    draft = Draft(
+        start=datetime(2026, 12, 1, 17, tzinfo=UTC),
+        minutes=30,
+        title="Visit",
+        people=(Person(id="Patient/501"),),
+        reference="77",
+    )
+    assert adapter().create(draft, idempotency_key="one") == "7001"
 
 
 def test_a_read_answered_by_another_record_is_not_believed(remote: responses.RequestsMock) -> None:

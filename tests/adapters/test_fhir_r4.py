@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from emr_adapters.errors import (
     NotConfigured,
     NotFound,
 )
-from emr_adapters.records import Outcome, Person, State
+from emr_adapters.records import ABSENT, Outcome, Person, State, merge_known
 from sandbox.running import Sandbox
 from tests.adapters.contract import HttpAdapterContract
 from tests.adapters.helpers import everything, pages
@@ -135,15 +136,33 @@ def test_patients_are_asked_for_one_by_one_where_the_search_is_refused(
     assert [people_of(records[id])[0].email for id in ids] == [ANN.email, "bo@example.org"]
 
 
-@pytest.mark.parametrize("kind", ["403", "404"])
+@pytest.mark.parametrize("kind", ["403", "404", "html200", "truncated_json"])
 def test_one_patient_who_cannot_be_read_stops_nobody(
     practice: FhirPractice, adapter: Adapter, kind: str
 ) -> None:
-    id = practice.book()
+    other = Person("Bo Cee", "bo@example.org", first_name="Bo", last_name="Cee")
+    bo, ann = practice.book(person=other), practice.book()
+    known = adapter.read(ann).record
     practice.client.fault("emr", kind, match={"path": "/Patient/501"}, times=None)
-    record = adapter.read(id).record
-    assert [(one.name, one.email) for one in people_of(record)] == [("Ann Bee", "")]
-    assert [one.code for one in record.problems] == ["patient_not_readable"]
+    practice.client.fault("emr", "status", status=400, body={}, match={"path": "/Patient"})
+    records = everything(practice.adapter())
+    assert [one.email for one in people_of(records[bo])] == ["bo@example.org"]
+    assert records[ann].people is ABSENT
+    assert not records[ann].is_block
+    assert [one.code for one in records[ann].problems] == ["patient_not_readable"]
+    assert merge_known(records[ann], known).people == known.people
+
+
+def test_people_and_practitioners_are_searched_to_the_last_page(practice: FhirPractice) -> None:
+    same = Person("Ann Bee", ANN.email, first_name="Ann", last_name="Bee")
+    for _ in range(3):
+        practice.book(person=replace(same, phone=" "))
+    adapter = practice.adapter(page_size=1)
+    assert len(adapter.find_people(email=ANN.email, name="")) == 4
+    assert len(adapter.list_practitioners()) == 2
+    for hour in range(3):
+        practice.book(at(hour), reference="77")
+    assert len(adapter.find_by_reference("77")) == 3
 
 
 def test_a_patient_for_whom_there_is_no_answer_fails_the_page(

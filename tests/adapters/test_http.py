@@ -259,6 +259,26 @@ def test_a_write_that_timed_out_may_have_happened() -> None:
             http.get("x")
 
 
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED for ann"), NotConfigured),
+        (requests.exceptions.SSLError("EOF"), OutcomeUnknown),
+        (requests.exceptions.ProxyError("proxy"), TemporaryError),
+        (requests.ConnectTimeout("connect"), TemporaryError),
+        (requests.ConnectionError("reset"), OutcomeUnknown),
+    ],
+    ids=str,
+)
+def test_a_write_is_unknown_only_if_it_may_have_arrived(
+    link: Link, remote: responses.RequestsMock, failure: Exception, error: type[AdapterError]
+) -> None:
+    remote.post(BASE + "x/", body=failure)
+    with pytest.raises(error) as raised:
+        link.http.write("POST", "x/", {})
+    assert "ann" not in str(raised.value)
+
+
 def test_an_answer_that_breaks_off_is_no_answer() -> None:
     def half(server: socket.socket) -> None:
         for _ in range(4):

@@ -15,7 +15,7 @@ from emr_adapters.errors import (
     Unsupported,
 )
 from emr_adapters.memory import EMR_LIKE, ONCALL_LIKE, MemoryAdapter, MemoryRemote, register
-from emr_adapters.records import ABSENT, Changes, Person, Practitioner, State
+from emr_adapters.records import ABSENT, Changes, Draft, Person, Practitioner, State
 from emr_adapters.registry import adapter_class
 from tests.adapters.contract import AdapterContract
 from tests.adapters.practice import ADA, ANN, NOON, Practice
@@ -181,10 +181,13 @@ def test_what_a_system_cannot_do_is_unsupported(remote: MemoryRemote) -> None:
         AdapterConfig(settings={"remote": "practice"}), capabilities=Capabilities()
     )
     record = adapter.read(id).record
+    assert record.reference is ABSENT or remote.capabilities.holds_reference
+    draft = Draft(start=NOON, minutes=30, title="Visit", people=(ANN,))
     for call in (
         lambda: adapter.update(record, Changes(title="New")),
         lambda: adapter.update(record, Changes(reference="1")),
         lambda: adapter.cancel(record),
+        lambda: adapter.create(draft, idempotency_key="one"),
         lambda: adapter.find_by_reference("1"),
         lambda: adapter.list_changes(NOON),
     ):
@@ -204,3 +207,33 @@ def test_a_deleted_record_is_gone(remote: MemoryRemote, adapter: MemoryAdapter) 
     remote.delete(id)
     assert adapter.list_appointments().records == ()
     assert remote.book(reference=ABSENT) != id
+
+
+def test_ids_that_are_taken_are_passed_over(remote: MemoryRemote) -> None:
+    remote.book(id="1")
+    assert remote.book() == "2"
+
+
+def test_a_system_that_holds_no_reference_states_none(
+    remote: MemoryRemote, adapter: MemoryAdapter
+) -> None:
+    id = remote.book(reference="7")
+    remote.capabilities = Capabilities()
+    record = adapter.read(id).record
+    assert (record.reference, record.state, record.version, record.modified_at) == (
+        ABSENT,
+        ABSENT,
+        None,
+        None,
+    )
+
+
+def test_faults_can_be_called_off(remote: MemoryRemote, adapter: MemoryAdapter) -> None:
+    remote.fail_next("list", TemporaryError("Not now."), times=9)
+    remote.clear_faults()
+    assert adapter.list_appointments().records == ()
+
+
+def test_an_unknown_kind_names_the_known_ones() -> None:
+    with pytest.raises(NotConfigured, match="fhir_r4"):
+        adapter_class("fax")

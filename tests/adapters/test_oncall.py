@@ -319,6 +319,7 @@ def test_another_record_than_the_one_asked_for_is_not_believed(
         ({"base_url": "api.oncallhealth.ca"}, {"api_key": "k"}),
         ({"base_url": "https://user:pass@api.example.org/"}, {"api_key": "k"}),
         ({"base_url": "ftp://api.example.org/"}, {"api_key": "k"}),
+        ({"base_url": "https://api.example.org:many/"}, {"api_key": "k"}),
     ],
 )
 def test_settings_that_cannot_be_are_refused_at_once(

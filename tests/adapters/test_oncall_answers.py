@@ -15,6 +15,7 @@ from appointments.oncall import payloads
 from emr_adapters.errors import BadResponse
 from emr_adapters.records import (
     ABSENT,
+    Practitioner,
     State,
     record_from_json,
     record_to_json,
@@ -129,6 +130,37 @@ def test_every_region_and_scheme_can_be_configured(remote: responses.RequestsMoc
         match=[responses.matchers.header_matcher({"Authorization": "Bearer k"})],
     )
     client(region="us", auth_scheme="Bearer").list_appointments()
+
+
+@pytest.mark.parametrize("body", [[], "x", {}, {"url": "x"}], ids=str)
+def test_a_read_in_another_form_is_not_believed(remote: responses.RequestsMock, body: Any) -> None:
+    remote.get(HOST + "appointments/1/", json=body)
+    with pytest.raises(BadResponse):
+        client().read("1")
+
+
+def test_whatever_else_goes_wrong_with_one_record_stops_only_it(
+    remote: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(raw: dict[str, Any]) -> Any:
+        raise RuntimeError(raw["title"])
+
+    monkeypatch.setattr(payloads, "parse_appointment", broken)
+    remote.get(HOST + "appointments/", json={**recorded("list"), "next": None})
+    remote.get(HOST + "appointments/12345/", json=recorded("list")["results"][0])
+    assert [one.id for one in client().list_appointments().unreadable] == ["12345", "123456"]
+    with pytest.raises(BadResponse) as refusal:
+        client().read("12345")
+    assert "My appointment" not in str(refusal.value)
+
+
+def test_providers_are_read_page_by_page(remote: responses.RequestsMock) -> None:
+    row = {"url": HOST + "providers/9/", "full_name": " Dr. Ada Osei ", "memberships": []}
+    remote.get(
+        HOST + "providers/", json={"next": HOST + "providers/?page=2", "results": [row, None, {}]}
+    )
+    remote.get(HOST + "providers/?page=2", json={"next": None, "results": [{**row, "url": "x"}]})
+    assert client().list_practitioners() == (Practitioner("9", "Dr. Ada Osei"),)
 
 
 # --- ids (Q3, Q12) ---

@@ -153,3 +153,8 @@ def test_a_reference_is_taken_away_with_null(held: object) -> None:
     record = parsed(metadata=held)
     body = payloads.update_body(record, Changes(reference=None), "ca")
     assert body == ({} if record.reference is None else {"metadata": {"emr_id": None}})
+
+
+def test_a_change_to_an_unknown_type_is_not_sent() -> None:
+    with pytest.raises(Rejected):
+        payloads.update_body(parsed(), Changes(type="video"), "ca")
