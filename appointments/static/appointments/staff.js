@@ -26,16 +26,18 @@
 
   // A button that was pressed is gone after the swap: keep the place for the keyboard, but not on a
   // button, so that pressing Enter twice does not press that one too.
-  var pressed = null;
-  document.addEventListener("htmx:beforeSwap", function (event) {
-    var target = event.detail.target;
-    pressed = target && target.contains(document.activeElement) ? target.id : null;
+  document.addEventListener("htmx:configRequest", function (event) {
+    var card = event.detail.elt.closest(".card");
+    if (card && event.detail.elt !== card && card.contains(document.activeElement)) {
+      card.dataset.focused = "";
+    }
   });
-  document.addEventListener("htmx:afterSettle", function () {
-    var card = pressed && document.getElementById(pressed);
+  document.addEventListener("htmx:afterSwap", function (event) {
+    var old = event.detail.target;
+    var held = old && ("focused" in old.dataset || old.contains(document.activeElement));
+    var card = held && document.getElementById(old.id);
     if (card && !card.contains(document.activeElement)) {
       card.focus({ preventScroll: true });
     }
-    pressed = null;
   });
 })();
