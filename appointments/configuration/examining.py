@@ -221,11 +221,9 @@ def _examine_division(division: Division, known: dict[int, Remote]) -> Iterator[
         before += _examine_provider(provider, division, known)
     yield from before
     if all(finding.level != WRONG for finding in before):
-        yield Finding(
-            about,
-            FINE,
-            f"Its mapping is complete: {len(providers)} providers, mode {division.mode}.",
-        )
+        mapped = f"{len(providers)} provider{'' if len(providers) == 1 else 's'}"
+        message = f"Its mapping is complete: {mapped}, mode {division.mode}."
+        yield Finding(about, FINE, message)
 
 
 def _examine_zone(about: str, division: Division) -> Iterator[Finding]:
