@@ -32,7 +32,7 @@ from emr_adapters.fhir_r4.actors import (
 )
 from emr_adapters.fhir_r4.addressing import authorization, id_of, path, positive
 from emr_adapters.fhir_r4.capability import Statement, read_statement
-from emr_adapters.fhir_r4.listing import Cursor, following, refuse_outcome
+from emr_adapters.fhir_r4.listing import Cursor, following, refuse_outcome, trusted_total
 from emr_adapters.fhir_r4.outcome import explain
 from emr_adapters.fhir_r4.people import Patients, empty_entries, resources_in
 from emr_adapters.fhir_r4.reading import Profile, parse_appointment, person, reference_system
@@ -108,8 +108,9 @@ class FhirR4Adapter(Adapter):
 
     def list_appointments(self, window: Window | None = None, cursor: str | None = None) -> Page:
         """Sorted by start and then id: sorting by a value that ties loses rows between pages on every
-        server that was measured. ``total`` counts the rows of the window from the last page on; where
-        the server ignored the dates, earlier pages may count more."""
+        server that was measured. ``total`` is None where it cannot be the count of the window: the
+        server gave rows outside it (they are dropped here), or counts the rows of the page.
+        """
         params: list[tuple[str, str]] = []
         if window is not None:
             params = [
@@ -153,13 +154,13 @@ class FhirR4Adapter(Adapter):
         )
         inside = tuple(one for one in records if window is None or _inside(one, window))
         dropped = len(records) - len(inside) + (held.dropped if held else 0)
-        total = answer.data.get("total")
+        alone = held is None and rest is None
         return Page(
             records=inside,
             began_at=answer.began_at,
             next_cursor=None if rest is None else replace(rest, dropped=dropped).dump(),
             unreadable=tuple(unreadable),
-            total=max(total - dropped, 0) if type(total) is int else None,
+            total=None if dropped else trusted_total(answer.data, len(listed), alone=alone),
         )
 
     def _first(self, params: list[tuple[str, str]], sort: tuple[str, ...]) -> Answer:

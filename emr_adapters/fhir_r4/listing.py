@@ -17,6 +17,7 @@ from emr_adapters.errors import BadResponse
 from emr_adapters.fhir_r4.actors import dicts, text
 
 MOST_PAGES: Final = 5_000
+MARK: Final = 12  # hex digits; two links of one listing must not share one
 _FATAL: Final = frozenset({"error", "fatal"})
 _CUT_SHORT: Final = frozenset({"incomplete", "too-costly", "timeout", "throttled"})
 
@@ -36,7 +37,7 @@ class Cursor:
         try:
             url, seen, dropped = json.loads(text)
             return cls(
-                str(url), tuple(seen[i : i + 8] for i in range(0, len(seen), 8)), int(dropped)
+                str(url), tuple(seen[i : i + MARK] for i in range(0, len(seen), MARK)), int(dropped)
             )
         except (ValueError, TypeError):
             raise BadResponse("The listing cannot be continued from here.") from None
@@ -65,7 +66,7 @@ def following(
 
 
 def _mark(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()[:8]
+    return hashlib.sha256(url.encode()).hexdigest()[:MARK]
 
 
 def refuse_outcome(bundle: Mapping[str, Any]) -> None:
@@ -76,3 +77,11 @@ def refuse_outcome(bundle: Mapping[str, Any]) -> None:
             for issue in dicts(resource.get("issue")):
                 if issue.get("severity") in _FATAL or issue.get("code") in _CUT_SHORT:
                     raise BadResponse("The EMR says that its list is not complete.")
+
+
+def trusted_total(bundle: Mapping[str, Any], rows: int, *, alone: bool) -> int | None:
+    """``Bundle.total``, unless it is only the number of rows of one page among several."""
+    total = bundle.get("total")
+    if type(total) is not int or total < rows or (total == rows and not alone):
+        return None
+    return total
