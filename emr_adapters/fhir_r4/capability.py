@@ -16,7 +16,8 @@ _ACCEPTS_ON_CREATE: Final = _ACCEPTS | {Group.PEOPLE, Group.WHERE}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``known`` is False when there is none to read: then nothing but reading is assumed."""
+    """``known`` is False when there is none to read: then plain R4 is assumed, without a search by
+    change time. What the server cannot do after all it refuses, and that is told in words."""
 
     known: bool = False
     fhir_version: str = ""
@@ -24,19 +25,16 @@ class Statement:
     search_params: frozenset[str] = frozenset()
     versioning: str = ""
 
-    def capabilities(self, writable: bool | None) -> Capabilities:
-        """``writable`` is the operator's word: False narrows, True stands in for a missing statement."""
-        create = "create" in self.interactions
-        update = "update" in self.interactions
-        if writable is not None:
-            create = writable and (create or not self.known)
-            update = writable and (update or not self.known)
+    def capabilities(self, *, writable: bool) -> Capabilities:
+        """``writable`` False is the operator's word: then nothing is written."""
+        create = writable and (not self.known or "create" in self.interactions)
+        update = writable and (not self.known or "update" in self.interactions)
         return Capabilities(
             list_window=True,  # rows outside are dropped here, whatever the server does with the dates
             list_changes="_lastUpdated" in self.search_params,
-            find_by_reference="identifier" in self.search_params,
+            find_by_reference=not self.known or "identifier" in self.search_params,
             holds_reference=update,
-            has_versions=self.versioning in {"versioned", "versioned-update"},
+            has_versions=not self.known or self.versioning in {"versioned", "versioned-update"},
             can_create=create,
             can_cancel=update,
             accepts=_ACCEPTS if update else frozenset(),

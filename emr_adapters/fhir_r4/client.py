@@ -101,8 +101,9 @@ class FhirR4Adapter(Adapter):
 
     @property
     def capabilities(self) -> Capabilities:
-        writable = self.config.settings.get("writable")
-        return self.statement.capabilities(None if writable is None else bool(writable))
+        return self.statement.capabilities(
+            writable=bool(self.config.settings.get("writable", True))
+        )
 
     # --- reading ---
 
@@ -324,8 +325,8 @@ class FhirR4Adapter(Adapter):
     def _check_statement(self) -> str:
         if not self.statement.known:
             raise Unsupported(
-                "the server does not say what it can do with appointments (no /metadata); it is only "
-                "read. If it can be written to, set writable = true."
+                "the server does not say what it can do with appointments (no /metadata); plain R4 is "
+                "assumed. If it must not be written to, set writable = false."
             )
         can = self.capabilities
         words = [

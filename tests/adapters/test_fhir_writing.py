@@ -179,13 +179,16 @@ def test_capabilities_come_from_the_statement(practice: FhirPractice) -> None:
     assert able.states == frozenset(Group)
 
 
-def test_without_a_statement_nothing_is_written(practice: FhirPractice) -> None:
+def test_without_a_statement_plain_r4_is_assumed_but_no_search_by_change(
+    practice: FhirPractice,
+) -> None:
     practice.client.fault("emr", "404", match={"path": "/metadata"}, times=None)
     able = practice.adapter().capabilities
-    assert able.list_window
-    assert not any((able.can_create, able.can_cancel, able.accepts, able.list_changes))
+    assert (able.list_window, able.can_create, able.can_cancel, able.find_by_reference) == (
+        True,
+    ) * 4
+    assert able.list_changes is False
     assert any("/metadata" in check.message for check in practice.adapter().check() if not check.ok)
-    assert practice.adapter(writable=True).capabilities.can_create
     assert not practice.adapter(writable=False).capabilities.can_create
 
 
