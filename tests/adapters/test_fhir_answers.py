@@ -250,12 +250,19 @@ def test_a_put_that_breaks_off_may_have_happened(remote: responses.RequestsMock)
 
 @pytest.mark.parametrize(
     "body",
-    [None, [], {}, {"rest": []}, {"rest": [{"resource": [{"type": "Patient"}]}]}, {"rest": "x"}],
+    [{"rest": []}, {"rest": [{"resource": [{"type": "Patient"}]}]}, {"rest": "x"}],
     ids=str,
 )
-def test_a_statement_that_says_nothing_allows_nothing(body: Any) -> None:
-    able = read_statement(body).capabilities(None)
+def test_a_statement_without_appointments_allows_nothing(body: Any) -> None:
+    able = read_statement(body).capabilities(writable=True)
     assert not any((able.can_create, able.can_cancel, able.accepts, able.find_by_reference))
+
+
+@pytest.mark.parametrize("body", [None, [], {}], ids=str)
+def test_an_answer_that_is_no_statement_is_taken_for_plain_r4(body: Any) -> None:
+    able = read_statement(body).capabilities(writable=True)
+    assert (able.can_create, able.can_cancel, able.find_by_reference) == (True, True, True)
+    assert able.list_changes is False
 
 
 @pytest.mark.parametrize(
