@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
@@ -12,10 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django_q.models import Failure, OrmQ, Schedule, Success
 from rest_framework.authtoken.models import TokenProxy
 
-from appointments import audit
 from appointments.admin.access import (
     ConfiguringAdmin,
-    ScopedAdmin,
     TabularInline,
     administered,
     is_superuser,
@@ -109,51 +107,10 @@ class MembershipAdmin(ConfiguringAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class TokenAdmin(ScopedAdmin):
-    """Keys of the REST API: a new one is shown once, a stored one never. Superusers only."""
-
-    list_display = ["user", "created"]
-    list_select_related = ["user"]
-    fields = ["user"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        return rows if is_superuser(request) else rows.none()
-
-    def scope(self, rows: QuerySet[Any], divisions: QuerySet[Division]) -> QuerySet[Any]:
-        return rows.none()
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_superuser(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_superuser(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def is_unused(self, obj: Any) -> bool:
-        return True
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        self._record(request, "token_created", obj)
-        messages.warning(request, f"Token of {obj.user}, shown only now: {obj.key}")
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self._record(request, "token_deleted", obj)
-        super().delete_model(request, obj)
-
-    def _record(self, request: HttpRequest, verb: str, token: Any) -> None:
-        details = {"object": f'account "{token.user.get_username()}"'}
-        audit.record(verb=verb, user=request.user, details=details)
-
-
 admin.site.unregister(Group)
 admin.site.unregister(User)
 admin.site.register(User, AccountAdmin)
-admin.site.unregister(TokenProxy)
-admin.site.register(TokenProxy, TokenAdmin)
-# Arbitrary tasks can be queued there, and arguments read: what the worker does has its own pages.
-for _model in (Failure, OrmQ, Schedule, Success):
+# Tokens of the API would be shown in clear (`manage.py drf_create_token` makes one), and arbitrary
+# tasks could be queued: what the worker does has its own pages.
+for _model in (TokenProxy, Failure, OrmQ, Schedule, Success):
     admin.site.unregister(_model)

@@ -19,7 +19,7 @@ from django.utils import timezone
 from appointments import audit
 from appointments.configuration import changes, consequences, snapshot
 from appointments.configuration.changes import Change
-from appointments.configuration.consequences import Consequence
+from appointments.configuration.consequences import Consequence, What
 from appointments.configuration.states import Snapshot
 from appointments.models import Division, Role
 
@@ -61,6 +61,7 @@ def align_staff() -> None:
 def _record_all(outcome: Outcome, user: Any, actor: str) -> None:
     divisions = {row.name: row for row in Division.objects.all()} if outcome.changes else {}
     follows: dict[str, list[str]] = {}
+    observed = {one.label for one in outcome.consequences if one.what is What.OBSERVE}
     for one in outcome.consequences:
         follows.setdefault(one.label, []).append(str(one))
     for change in outcome.changes:
@@ -77,11 +78,12 @@ def _record_all(outcome: Outcome, user: Any, actor: str) -> None:
         )
     # What followed for divisions that were not touched themselves.
     for name, division in divisions.items():
-        if sentences := follows.pop(f'division "{name}"', []):
+        label = f'division "{name}"'
+        if sentences := follows.pop(label, []):
             audit.record(
-                verb="division_followed",
+                verb="division_followed" if label in observed else "division_rechecked",
                 user=user,
                 actor=actor,
                 division=division,
-                details={"object": f'division "{name}"', "consequences": sentences},
+                details={"object": label, "consequences": sentences},
             )

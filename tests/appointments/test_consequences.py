@@ -217,6 +217,13 @@ def test_what_followed_for_a_division_is_in_its_audit_trail(clinic):
     ]
 
 
+def test_division_that_is_only_compared_again_is_not_said_to_observe(clinic):
+    with changing():
+        Provider.objects.filter(divisions=clinic).delete()
+    verbs = AuditEvent.objects.order_by("pk").values_list("verb", flat=True)
+    assert list(verbs) == ["provider_deleted", "division_rechecked"]
+
+
 def test_new_credentials_end_the_pause(clinic):
     Connection.objects.filter(pk=clinic.oncall_id).update(paused_at=LONG_AGO, paused_reason="401")
     with changing():
