@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -22,7 +23,7 @@ START = 90
 @pytest.fixture
 def division():
     able = {"oncall": ONCALL_LIKE, "emr": EMR_LIKE}
-    sides = {
+    sides: dict[str, Any] = {
         side: make_connection(side, capabilities=remotes.capabilities_to_json(what))
         for side, what in able.items()
     }

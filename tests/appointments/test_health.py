@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from appointments import leases
 from appointments.models import Heartbeat, Refusal
-from tests.make import make_connection, make_delivery, make_division, make_mismatch, make_push
+from tests.make import (
+    make_connection,
+    make_delivery,
+    make_division,
+    make_mismatch,
+    make_pair,
+    make_push,
+)
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 OUTSIDE = {"REMOTE_ADDR": "203.0.113.5"}
@@ -120,8 +127,8 @@ def clinic(worker):
     emr = make_connection("emr", "main", paused_at=timezone.now(), swept_at=None)
     division = make_division('Down"town', oncall=oncall, emr=emr)
     for status in ("open", "open", "waiting", "closed"):
-        mismatch = make_mismatch(division, status=status)
-    make_push(mismatch.pair, status="failed")
+        make_mismatch(division, status=status)
+    make_push(make_pair(division), status="failed")
     make_delivery(oncall, status="stored")
     make_delivery(oncall, status="done")
     for day in (1, 2):
