@@ -168,8 +168,7 @@ class ConnectionForm(ModelForm):
                 self.add_error("webhook_token", problem.clause)
         if state.side == Side.ONCALL and not state.credentials.get("api_key"):
             self.add_error("api_key", "is missing")
-        may_be_tried = state.side == Side.EMR and not rules.references(state.credentials)
-        if may_be_tried and (clause := adapter_clause(state)):
+        elif clause := adapter_clause(state):
             self.add_error(None, clause)
 
 

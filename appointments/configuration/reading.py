@@ -27,6 +27,7 @@ from appointments.configuration.states import (
     State,
 )
 from appointments.configuration.table import Mistake, Mistakes, Notes, Table
+from appointments.oncall.client import OnCallAdapter
 from emr_adapters.base import AdapterConfig
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import Side
@@ -141,6 +142,7 @@ def _read_connections(
 def _read_oncall(
     table: Table, name: str, stored: ConnectionState | None, kept: list[str]
 ) -> ConnectionState:
+    before = len(table.notes.mistakes)
     settings: dict[str, Any] = {}
     region = table.text("region", required=True, problem=rules.region_problem)
     base_url = table.text("base_url", problem=rules.address_problem, longest=500)
@@ -163,7 +165,7 @@ def _read_oncall(
             table.wrong("webhook_token", clause)
         credentials["webhook_token"] = tokens[0] if len(tokens) == 1 else list(tokens)
     _keep_credentials(table.values, credentials, table.label, kept)
-    return ConnectionState(
+    state = ConnectionState(
         side=Side.ONCALL.value,
         name=name,
         adapter=rules.ONCALL,
@@ -171,11 +173,15 @@ def _read_oncall(
         credentials=credentials,
         requests_per_second=_rate(table, stored),
     )
+    if key and _fine_so_far(table, before) and (clause := adapter_clause(state)):
+        table.wrong("api_key", clause)
+    return state
 
 
 def _read_emr(
     table: Table, name: str, stored: ConnectionState | None, kept: list[str]
 ) -> ConnectionState:
+    before = len(table.notes.mistakes)
     adapter = table.text("adapter", required=True, problem=rules.adapter_problem)
     inner = table.table("settings")
     settings: dict[str, Any] = {}
@@ -198,18 +204,34 @@ def _read_emr(
         credentials=credentials,
         requests_per_second=_rate(table, stored),
     )
-    if adapter and not rules.references(credentials) and (clause := adapter_clause(state)):
-        table.wrong("settings", clause)
+    if _fine_so_far(table, before) and (clause := adapter_clause(state)):
+        key, _, rest = clause.partition(" ")
+        if key in inner.values:
+            inner.wrong(key, rest)
+        else:
+            table.wrong("settings", clause)
     return state
 
 
+def _fine_so_far(table: Table, before: int) -> bool:
+    """The adapter is asked last: it would only repeat what is wrong already."""
+    return len(table.notes.mistakes) == before
+
+
 def adapter_clause(state: ConnectionState) -> str:
-    """What the adapter itself says about its settings, without any request; "" when it is content."""
+    """What the adapter itself says about its settings, without any request; "" when it is content.
+
+    References count as any text: they are resolved at use. A private key cannot be any text.
+    """
     secrets = {key: value for key, value in state.credentials.items() if isinstance(value, str)}
+    if secrets.get("private_key", "").startswith(rules.ENV):
+        return ""
+    tried = {k: "x" if value.startswith(rules.ENV) else value for k, value in secrets.items()}
+    kind = OnCallAdapter if state.adapter == rules.ONCALL else adapter_class(state.adapter)
     try:
-        adapter_class(state.adapter)(AdapterConfig(dict(state.settings), secrets))
+        kind(AdapterConfig(dict(state.settings), tried))
     except NotConfigured as error:
-        return str(error)
+        return str(error).rstrip(".")
     return ""
 
 

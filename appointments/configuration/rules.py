@@ -71,16 +71,18 @@ def adapter_problem(kind: str) -> str:
 
 
 def title_problem(title: str) -> str:
-    try:
-        text = title.format(provider="")
-    except (KeyError, IndexError, ValueError, AttributeError):
+    text = title.replace("{provider}", "")
+    if "{" in text or "}" in text:
         return "may hold {provider} and no other braces"
     return "" if text.strip() else "must hold words besides {provider}"
 
 
 def credential_problem(value: str) -> str:
+    """A private key may have several lines."""
     if not value.strip():
         return "is empty"
+    if not all(char.isprintable() for char in value if char not in "\r\n"):
+        return "holds a character that cannot be sent"
     if value.startswith(ENV) and not _VARIABLE.fullmatch(value.removeprefix(ENV)):
         return "env: must be followed by the name of an environment variable"
     return ""

@@ -369,6 +369,12 @@ ONE_MISTAKE = [
      'provider "Dr. Ada Osei": email: is not an e-mail address'),
     ("oncall_provider = 196157", "oncall_provider = 0",
      f'provider "Dr. Ada Osei": oncall_provider: must be from 1 to {2**63 - 1}, not 0'),
+    ("page_size = 50", "page_size = 5000",
+     "emr.main: settings.page_size: must be a number from 1 to 1000"),
+    ('api_key = "env:ONCALL_API_KEY"', 'api_key = "clé"',
+     "oncall.main: api_key: The credentials of OnCall hold a character that cannot be sent"),
+    ('api_key = "env:ONCALL_API_KEY"', 'api_key = "a\\u0000"',
+     "oncall.main: api_key: holds a character that cannot be sent"),
     ("page_size = 50", "since = 2026-01-01",
      "emr.main: settings.since: dates and times must be texts in quotes"),
 ]  # fmt: skip
