@@ -20,6 +20,7 @@ from appointments.core.plans import Plan, plan_to_json, values_to_json
 from appointments.core.policy import Rules
 from appointments.core.view import View
 from appointments.gathering import Gatherer
+from appointments.mirror.direct import BETWEEN_NOT_FOUND
 from appointments.mismatches import pairing, questions, unmapped
 from appointments.models import Baseline, Division, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
@@ -198,8 +199,14 @@ def _queue(
     if plan is None or pair.division is None:
         return
     push = make_push(pair, view, plan, now=now)
-    push.not_before = now + plan.delay
+    push.not_before = max(now + plan.delay, _answer_expected(pair, now))
     push.save()
+
+
+def _answer_expected(pair: Pair, now: datetime) -> datetime:
+    """A half that was not found once is read again ten minutes later, and not before (law 2)."""
+    asked = [half.not_found_at for half in pair.halves.values() if half.not_found_at]
+    return max((at + BETWEEN_NOT_FOUND for at in asked), default=now)
 
 
 def make_push(pair: Pair, view: View, plan: Plan, *, now: datetime) -> Push:
