@@ -203,7 +203,7 @@ def make_pair(
     baseline: bool = True,
     scope: str = "",
     **both: Any,
-) -> Pair:
+) -> Any:
     """A visit on both sides (or one). Both once stated ``both``; ``oncall``, ``emr`` say what changed."""
     own = {"oncall": oncall or {}, "emr": emr or {}}
     both["start"] = both.get("start") or soon()
@@ -225,7 +225,7 @@ def make_pair(
     return pair
 
 
-def ask(pair: Pair) -> Mismatch:
+def ask(pair: Pair) -> Any:
     """The question that the product itself asks about this visit; it can really be clicked."""
     compare_pair(pair.pk)
     return Mismatch.objects.unsettled().get(pair=pair)
@@ -293,7 +293,7 @@ def make_mismatch(
     provider: str = "Dr. Ada Osei",
     email: str = "ana@example.org",
     **fields: Any,
-) -> Mismatch:
+) -> Any:
     """A row as the stages would write it, for pages and sentences; to click, use ``ask``.
 
     By default: moved half an hour later in OnCall, and a person is asked.
@@ -341,7 +341,7 @@ def make_mismatch(
     )
 
 
-def make_push(pair: Pair, **fields: Any) -> Push:
+def make_push(pair: Pair, **fields: Any) -> Any:
     plan = fields.pop("plan", None) or make_plan("oncall", values={"when": when(soon())})
     side = plan["side"]
     division = pair.division

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
@@ -10,18 +11,19 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from appointments import audit
-from appointments.models import Division, Pair, Role
+from appointments.models import Connection, Division, Pair, Role
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 PAGE_SIZE = 30
+SILENT_AFTER = timedelta(minutes=30)  # a connection that has not answered for so long is in trouble
 
 
 def signed_in(view: View[P]) -> View[P]:
@@ -56,6 +58,13 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def divisions_of(user: Any) -> QuerySet[Division]:
     return Division.objects.for_user(user).select_related("oncall", "emr")
+
+
+def connections_of(divisions: QuerySet[Division]) -> QuerySet[Connection]:
+    """The connections that these divisions use."""
+    ids = divisions.order_by()
+    used = Q(pk__in=ids.values("oncall")) | Q(pk__in=ids.values("emr"))
+    return Connection.objects.filter(used)
 
 
 def settles_in(user: Any) -> frozenset[int]:

@@ -14,9 +14,13 @@ from appointments import wording
 from appointments.core.kinds import Action, Kind
 from appointments.models import Appointment, Decision, Mismatch, Push
 from appointments.views.people import patient_names, provider_names
-from emr_adapters.records import Side
+from emr_adapters.records import Group, Side
 
 URGENT_MINUTES, SOON_MINUTES = 60, 240
+MISSING_SIDE: Mapping[str, Side] = {
+    Kind.MISSING_IN_ONCALL: Side.ONCALL,
+    Kind.MISSING_IN_EMR: Side.EMR,
+}
 QUIET = (Action.BY_HAND, Action.LEAVE_DIFFERENT)
 
 
@@ -62,6 +66,7 @@ class Card:
     quiet: list[Option] = field(default_factory=list)
     push: Push | None = None
     decision: Decision | None = None
+    failed_push: Push | None = None
     note: str = ""
     confirming: Option | None = None
     confirmation: str = ""
@@ -73,6 +78,17 @@ class Card:
     @property
     def reason(self) -> str:
         return wording.reason_sentence(self.row)
+
+    @property
+    def failed(self) -> str:
+        """Why the last try to write it failed, "" when none did."""
+        if self.row.status == Mismatch.Status.CLOSED or self.under_way:
+            return ""
+        push = self.failed_push
+        if push is None or not (push.error_code or push.error):
+            return ""
+        why = wording.error_sentence(push.error_code, push.side, push.error)
+        return _("The last try failed: %(why)s") % {"why": why}
 
     @property
     def kind(self) -> str:
@@ -191,7 +207,9 @@ def with_card_rows(rows: QuerySet[Mismatch]) -> QuerySet[Mismatch]:
     """Everything a card needs, in a fixed number of queries."""
     pushes = Push.objects.select_related("user", "division").order_by("-pk")
     decisions = Decision.objects.select_related("user").order_by("-made_at")
+    failed = Push.objects.filter(status=Push.Status.FAILED).order_by("-pk")
     return rows.select_related("division", "connection", "pair").prefetch_related(
+        Prefetch("pair__pushes", queryset=failed, to_attr="failed_pushes"),
         Prefetch("pushes", queryset=pushes, to_attr="pushes_newest_first"),
         Prefetch("decisions", queryset=decisions, to_attr="decisions_newest_first"),
     )
@@ -214,11 +232,19 @@ def make_card(
     card = Card(row, now, can_settle=row.division_id in settles)
     card.push = next(iter(getattr(row, "pushes_newest_first", ())), None)
     card.decision = next(iter(getattr(row, "decisions_newest_first", ())), None)
+    card.failed_push = _failed_push(row)
     card.rows = _group_rows(row)
     options = [_option(choice, row, labels) for choice in _recommended_first(row.choices)]
     card.options = [o for o in options if o.action not in QUIET]
     card.quiet = [o for o in options if o.action in QUIET]
     return card
+
+
+def _failed_push(row: Mismatch) -> Push | None:
+    """The failed write that this question is about: its own click's, or an automatic one's."""
+    failed = getattr(row.pair, "failed_pushes", ()) if row.pair else ()
+    about = row.reason_code == "push_failed"
+    return next((push for push in failed if about or push.mismatch_id == row.pk), None)
 
 
 def _recommended_first(choices: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -247,14 +273,29 @@ def _option(choice: dict[str, Any], row: Mismatch, labels: Mapping[tuple[int, st
 
 
 def _group_rows(row: Mismatch) -> list[GroupRow]:
+    missing = MISSING_SIDE.get(row.kind)
+    if missing is not None and row.groups:
+        return [_single_row(row, missing)]
     return [_group_row(row, group, shown) for group, shown in (row.groups or {}).items()]
 
 
+def _single_row(row: Mismatch, missing: Side) -> GroupRow:
+    """A visit that one side lacks, in one line."""
+    there = missing.other
+    zone = wording.zone_of(row)
+    texts = [
+        wording.value_text(group, shown[there.value], zone)
+        for group, shown in row.groups.items()
+        if shown.get(there.value) is not None and group != Group.STATE
+    ]
+    cells = {
+        missing: Cell(missing.value, _("not there"), stated=False),
+        there: Cell(there.value, " · ".join(texts)),
+    }
+    return GroupRow(_("Visit"), False, (cells[Side.ONCALL], cells[Side.EMR]))
+
+
 def _group_row(row: Mismatch, group: str, shown: Mapping[str, Any]) -> GroupRow:
-    absent = {
-        Kind.MISSING_IN_ONCALL: Side.ONCALL.value,
-        Kind.MISSING_IN_EMR: Side.EMR.value,
-    }.get(Kind(row.kind), "")
     values = {side.value: shown.get(side.value) for side in Side}
     before = shown.get("baseline")
     cells = []
@@ -263,7 +304,7 @@ def _group_row(row: Mismatch, group: str, shown: Mapping[str, Any]) -> GroupRow:
         cells.append(
             Cell(
                 side=side,
-                text=_cell_text(row, group, side, value, absent),
+                text=wording.value_text(group, value, wording.zone_of(row)),
                 changed=changed,
                 note=_cell_note(row, group, changed, before),
                 stated=value is not None,
@@ -271,12 +312,6 @@ def _group_row(row: Mismatch, group: str, shown: Mapping[str, Any]) -> GroupRow:
         )
     differs = None not in values.values() and values["oncall"] != values["emr"]
     return GroupRow(wording.group_label(group), differs, (cells[0], cells[1]))
-
-
-def _cell_text(row: Mismatch, group: str, side: str, value: Any, absent: str) -> str:
-    if value is None and side == absent:
-        return _("not there")
-    return wording.value_text(group, value, wording.zone_of(row))
 
 
 def _cell_note(row: Mismatch, group: str, changed: bool, before: Any) -> str:

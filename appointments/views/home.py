@@ -19,11 +19,16 @@ from appointments import health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
 from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal
-from appointments.views.access import divisions_of, settles_in, signed_in
-from appointments.views.work import Held, connections_of, held_writes
+from appointments.views.access import (
+    SILENT_AFTER,
+    connections_of,
+    divisions_of,
+    settles_in,
+    signed_in,
+)
+from appointments.views.work import Held, held_writes
 
 SOON = timedelta(hours=4)
-SILENT_AFTER = timedelta(minutes=30)
 WEBHOOKS_SILENT_AFTER = timedelta(hours=24)
 
 

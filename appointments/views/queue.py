@@ -23,9 +23,11 @@ from appointments.forms import (
     SearchForm,
     search_mismatches,
 )
-from appointments.models import Mismatch
+from appointments.models import Connection, Mismatch
 from appointments.views.access import (
+    SILENT_AFTER,
     back,
+    connections_of,
     divisions_of,
     is_fragment,
     paged,
@@ -85,11 +87,24 @@ def queue(request: HttpRequest) -> HttpResponse:
         "tabs": [(key, label, counts[key]) for key, label in QueueStatus.CHOICES],
         "query": query_without_page(request),
         "divisions": divisions,
+        "freshness": _freshness(connections_of(divisions), now),
         "filtered": any(asked.get(name) for name in ("division", "provider", "kind", "day", "q")),
         "next": request.get_full_path() if request.method == "GET" else reverse("queue"),
         "now": now,
     }
     return render(request, "appointments/queue.html", context)
+
+
+def _freshness(connections: QuerySet[Connection], now: datetime) -> list[tuple[str, str, bool]]:
+    """Per side the oldest last answer: name, in words, whether it is recent."""
+    oldest: dict[str, datetime | None] = {}
+    for row in connections:
+        known, at = oldest.get(row.side, row.last_answer_at), row.last_answer_at
+        oldest[row.side] = min(known, at) if known and at else None
+    return [
+        (wording.side_name(side), wording.time_ago(at, now), bool(at and now - at < SILENT_AFTER))
+        for side, at in sorted(oldest.items(), reverse=True)
+    ]
 
 
 def _filtered_address(request: HttpRequest) -> str:
@@ -166,13 +181,16 @@ def undo(request: HttpRequest, mismatch_id: int) -> HttpResponse:
     row = _row(request, mismatch_id)
     require_settling(request.user, row.division_id)
     version = str(request.POST.get("version", ""))
+    unsent = make_card(row, settles_in(request.user), timezone.now()).undo_seconds > 0
     try:
         resolution.undo(mismatch_id=row.pk, version=version, user=request.user)
     except resolution.Stale:
         return _answer(request, mismatch_id, _stale_sentence(), CONFLICT)
     except resolution.NotOffered as refused:
         return _answer(request, mismatch_id, str(refused), NOT_OFFERED)
-    return _answer(request, mismatch_id, _("Taken back: nothing was sent."))
+    return _answer(
+        request, mismatch_id, _("Taken back: nothing was sent.") if unsent else _("Taken back.")
+    )
 
 
 def _stale_sentence() -> str:
@@ -222,7 +240,10 @@ def _card_answer(
     request: HttpRequest, shown: Card, *, said: str = "", status: int = 200, **more: Any
 ) -> HttpResponse:
     next_page = request.POST.get("next") or request.GET.get("next") or ""
-    context = {"card": shown, "said": said, "next": next_page, "fragment": True, **more}
+    pair_id = shown.row.pair_id
+    bare = pair_id is not None and next_page == reverse("visit", args=[pair_id])
+    context = {"card": shown, "said": said, "next": next_page, "fragment": True, "bare": bare}
+    context |= more
     return render(request, "appointments/_card.html", context, status=status)
 
 

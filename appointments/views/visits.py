@@ -78,6 +78,7 @@ def visits(request: HttpRequest) -> HttpResponse:
         "filters": filters.form,
         "search": search,
         "query": query_without_page(request),
+        "filtered": bool(asked.get("division") or asked.get("day")),
         "from_today": not search.words and not asked.get("day"),
     }
     return render(request, "appointments/visits.html", context)
@@ -148,14 +149,6 @@ class Field:
     unconfirmed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SideFacts:
-    name: str
-    row: Appointment | None
-    status: str
-    reference: str
-
-
 @signed_in
 @require_GET
 def visit(request: HttpRequest, pair_id: int) -> HttpResponse:
@@ -171,7 +164,8 @@ def visit(request: HttpRequest, pair_id: int) -> HttpResponse:
         "row": visit_row(pair),
         "zone": wording.zone_text(gatherer.now, wording.zone_of(pair)),
         "fields": _fields(pair, gatherer),
-        "sides": [_side_facts(side, pair.half(side)) for side in Side],
+        "bare": True,
+        "sides": [(wording.side_name(side.value), pair.half(side)) for side in Side],
         "scope": wording.scope_sentence(pair.scope, pair) if pair.scope else "",
         "card": card,
         "history": _history(pair),
@@ -216,9 +210,10 @@ def _card(request: HttpRequest, pair: Pair, now: datetime) -> Card | None:
     return make_card(row, settles_in(request.user), now) if row else None
 
 
-def _side_facts(side: Side, row: Appointment | None) -> SideFacts:
+def _state_text(row: Appointment | None) -> str:
+    """The state with what a system calls it itself: "Booked (No-show)"."""
     if row is None:
-        return SideFacts(wording.side_name(side.value), None, _("not there"), "")
+        return _("not there")
     record = row.as_record()
     status = wording.value_text(Group.STATE, record.state or "booked", wording.zone_of(row))
     if record.outcome:
@@ -227,7 +222,7 @@ def _side_facts(side: Side, row: Appointment | None) -> SideFacts:
         status = _("no longer found")
     if record.raw_status and record.raw_status.casefold() != status.casefold():
         status = f"{status} ({record.raw_status})"
-    return SideFacts(wording.side_name(side.value), row, status, row.reference)
+    return status
 
 
 def _fields(pair: Pair, gatherer: Gatherer) -> list[Field]:
@@ -242,6 +237,8 @@ def _fields(pair: Pair, gatherer: Gatherer) -> list[Field]:
         entry = baselines.get(group)
         before = interpret(Side.EMR, group, entry.emr, book) if entry else None
         texts = {side: _text(group, halves.get(side), pair) for side in Side}
+        if group is Group.STATE:
+            texts = {side: _state_text(pair.half(side)) for side in Side}
         if entry is None and not any(group in half.values for half in halves.values()):
             continue
         fields.append(

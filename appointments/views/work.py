@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -27,6 +27,7 @@ from appointments.models import (
 )
 from appointments.views.access import (
     back,
+    connections_of,
     divisions_of,
     paged,
     query_without_page,
@@ -36,14 +37,6 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.people import patient_names
-
-
-def connections_of(divisions: QuerySet[Division]) -> QuerySet[Connection]:
-    """The connections that these divisions use."""
-    ids = divisions.order_by()
-    used = Q(pk__in=ids.values("oncall")) | Q(pk__in=ids.values("emr"))
-    return Connection.objects.filter(used)
-
 
 # --- listings -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,12 +23,14 @@ from tests.make import (
     make_mismatch,
     make_pair,
     make_plan,
+    make_push,
     make_user,
     soon,
+    when,
 )
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -58,8 +61,8 @@ def moved(division, **fields):
 def click(client, mismatch, action, *, version="", **more):
     address = reverse("mismatch_resolve", args=[mismatch.pk])
     data = {"action": action, "version": version or mismatch.version}
-    fragment = HTMX if more.pop("fragment", True) else {}
-    return client.post(address, {**data, **more}, **fragment)
+    headers = HTMX if more.pop("fragment", True) else {}
+    return client.post(address, {**data, **more}, headers=headers)
 
 
 # --- who sees what ------------------------------------------------------------------------------------
@@ -81,7 +84,7 @@ def test_three_people_see_only_their_own(division):
             assert (name in page) == (name in seen), (user, name)
         for row, name in ((mine, "Ana Souza"), (theirs, "Ben Okafor")):
             expected = 200 if name in seen else 404
-            card = client.get(reverse("mismatch_card", args=[row.pk]), **HTMX)
+            card = client.get(reverse("mismatch_card", args=[row.pk]), headers=HTMX)
             assert card.status_code == expected
             assert click(client, row, "leave_different").status_code == expected
             visit = client.get(reverse("visit", args=[row.pair_id]))
@@ -93,7 +96,7 @@ def test_without_signing_in_every_page_leads_to_the_sign_in(division):
     client = Client()
     pages = ["home", "queue", "visits", "runs", "pushes", "deliveries"]
     for address in [reverse(p) for p in pages] + [reverse("visit", args=[row.pair_id])]:
-        answer = client.get(address)
+        answer: Any = client.get(address)
         assert (answer.status_code, "/accounts/login/" in answer.url) == (302, True), address
     assert click(client, row, "use_emr").headers["HX-Redirect"].startswith("/accounts/login/")
 
@@ -123,7 +126,7 @@ def test_order_is_harm_by_minutes_to_the_visit_and_the_past_sinks(division):
     scores = [urgency(Kind(row.kind), row.start, now) for row in rows]
     assert scores == pytest.approx(sorted(scores, reverse=True), rel=0.5)
     assert rows[0].kind == Kind.PATIENT_DIFFERS
-    assert [row.start < now for row in rows[-6:]] == [True] * 6
+    assert all(row.start and row.start < now for row in rows[-6:])
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
@@ -200,7 +203,7 @@ def test_an_empty_queue_looks_at_nobody_and_says_so(client):
 
 def test_a_card_that_refreshes_itself_adds_no_audit_row(client, division):
     row = moved(division)
-    client.get(reverse("mismatch_card", args=[row.pk]), **HTMX)
+    client.get(reverse("mismatch_card", args=[row.pk]), headers=HTMX)
     assert not AuditEvent.objects.filter(verb="viewed").exists()
 
 
@@ -269,9 +272,9 @@ def test_one_click_settles_and_can_be_undone_for_eight_seconds(client, division)
     assert "Undo" in answer
     assert "Sending in" in answer
     push = Push.objects.get()
-    assert (push.status, push.user.username) == ("waiting", "maria")
+    assert (push.status, str(push.user)) == ("waiting", "maria")
     undone = client.post(
-        reverse("mismatch_undo", args=[row.pk]), {"version": row.version}, **HTMX
+        reverse("mismatch_undo", args=[row.pk]), {"version": row.version}, headers=HTMX
     ).content.decode()
     assert "nothing was sent" in undone
     assert "Use EMR" in undone
@@ -331,6 +334,34 @@ def test_leaving_it_is_remembered_and_can_be_taken_back(client, division):
     assert Mismatch.objects.unsettled().filter(pair=row.pair_id).exists()
 
 
+def test_a_change_that_was_sent_can_be_written_back_and_the_page_says_who_is_mailed(
+    client, division
+):
+    start, new = soon(90), soon(120)
+    pair = make_pair(division, start=start)
+    plan = make_plan("oncall", values={"when": when(start)}, mails=("ana@example.org",))
+    row = make_mismatch(division, pair=pair, start=start, status="closed", closed_because="agree")
+    make_push(
+        pair,
+        mismatch=row,
+        plan=plan,
+        before={"when": when(new)},
+        status="done",
+        automatic=False,
+        action="use_emr",
+    )
+    page = client.get(reverse("queue"), {"status": "settled"}).content.decode()
+    assert "Take it back" in page
+    assert "OnCall: Time goes back from" in page
+    assert "OnCall will e-mail ana@example.org about the new time." in page
+    answer = client.post(
+        reverse("mismatch_undo", args=[row.pk]), {"version": row.version}, headers=HTMX
+    ).content.decode()
+    assert "nothing was sent" not in answer
+    assert "Sending in" in answer
+    assert Push.objects.filter(action="undo", status="waiting").count() == 1
+
+
 def test_a_click_without_its_version_is_not_a_click(client, division):
     row = moved(division)
     address = reverse("mismatch_resolve", args=[row.pk])
@@ -374,3 +405,18 @@ def test_a_plan_with_a_preview_is_not_lost_when_a_row_has_none(client, division)
     assert "No e-mail in the EMR" in page
     assert "not there" in page
     assert "Try again" in page
+
+
+def test_why_a_write_failed_is_said_on_the_card(client, division):
+    row = moved(division)
+    make_push(
+        row.pair,
+        mismatch=row,
+        status="failed",
+        automatic=False,
+        action="use_emr",
+        error_code="rejected",
+        error="datetime: the provider is away",
+    )
+    page = client.get(reverse("queue")).content.decode()
+    assert "The last try failed: OnCall refused the value. Datetime: the provider is away." in page

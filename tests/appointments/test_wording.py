@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from appointments import wording
+from appointments.core.compare import Change
 from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.policy import GateStop, Mode
 from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
@@ -49,32 +51,33 @@ def moved(oncall=TEN, emr=TEN, before=TEN):
 def codes_in_core() -> set[str]:
     """Every reason that core can give, read from its source."""
     found = {str(mode) for mode in Mode if mode is not Mode.LIVE} | {str(s) for s in GateStop}
-    for path in CORE.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found |= {str(change) for change in Change} - {Change.AGREE, Change.ONE_CHANGED}
+    for name in ("choices", "decisions", "singles"):
+        source = (CORE / f"{name}.py").read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
             found |= set(_codes(node))
     return found - NO_REASON
 
 
-def _codes(node: ast.AST):
+def _codes(node: ast.AST) -> Iterator[str]:
+    """What is given to a Reason, called ``why``, or returned by a function that returns text."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason":
         yield from _texts(node.args[0])
-    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "why":
+    if isinstance(node, ast.Assign) and "why" in ast.unparse(node.targets[0]):
         yield from _texts(node.value)
-    if isinstance(node, ast.FunctionDef) and (
-        node.name.startswith("_why") or node.name == "_settle_group"
-    ):
+    if isinstance(node, ast.FunctionDef) and node.returns and "str" in ast.unparse(node.returns):
         for inner in ast.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None:
                 yield from _texts(inner.value)
-    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "cancelled_question":
-        yield from _texts(node.args[1])
 
 
-def _texts(node: ast.expr):
+def _texts(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.IfExp):
         yield from (*_texts(node.body), *_texts(node.orelse))
+    elif isinstance(node, ast.BoolOp):
+        yield from (text for value in node.values for text in _texts(value))
     elif isinstance(node, ast.Tuple):
         yield from (text for item in node.elts for text in _texts(item))
 

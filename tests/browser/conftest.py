@@ -59,7 +59,7 @@ def page(context) -> Iterator[Page]:
     said: list[str] = []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.said = said  # type: ignore[attr-defined]
+    page.said = said
     yield page
     page.close()
     assert said == []

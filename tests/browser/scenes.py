@@ -116,6 +116,7 @@ def _possible(division):
             make_choice("leave_different"),
         ],
         pair=pair,
+        start=start,
         oncall_id=other.oncall.remote_id,
         patient="Harpreet Singh",
         provider="Dr. Boyd Chen",
@@ -156,6 +157,7 @@ def _pick(division):
             make_choice("leave_different"),
         ],
         pair=pair,
+        start=start,
         patient="Ines Ferreira",
         provider="Dr. Boyd Chen",
     )
@@ -192,7 +194,7 @@ def _failed(division):
 
 
 def _unreadable(division):
-    return make_mismatch(
+    row = make_mismatch(
         division,
         kind=Kind.UNREADABLE,
         code="unreadable",
@@ -205,3 +207,6 @@ def _unreadable(division):
         provider="",
         start_minute=None,
     )
+    row.start = None
+    row.save()
+    return row
