@@ -44,6 +44,11 @@ def test_demodata_makes_accounts_roles_and_configuration(sandbox, monkeypatch):
         ("mei", "Northern Outreach", "staff"),
         ("mei", "Pacific", "staff"),
     ]
+    assert dict(Division.objects.values_list("name", "mode")) == {
+        "Downtown": "live",
+        "Northern Outreach": "live",
+        "Pacific": "observe",
+    }
     assert (Division.objects.count(), Provider.objects.count()) == (3, 12)
     assert Connection.objects.get(side="oncall").settings["base_url"] == sandbox.oncall_url
     assert len(sandbox.client.state()["oncall"]["appointments"]) > 100

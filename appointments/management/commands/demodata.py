@@ -95,6 +95,8 @@ class Practice:
 
     def configuration(self) -> str:
         text = self._ask("GET", "demo/config?mode=live").text
+        first, live, last = text.rpartition('mode = "live"')
+        text = f'{first}mode = "observe"{last}' if live else text  # the last one shows what that is
         if os.environ.get("ONCALL_WEBHOOK_TOKEN"):
             # `manage.py demo` made one and told the practice OnCall.
             text = _TOKEN.sub('webhook_token = "env:ONCALL_WEBHOOK_TOKEN"', text)
