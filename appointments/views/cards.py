@@ -192,7 +192,8 @@ class Card:
         made = self.decision or (self.push if self.push and not self.push.automatic else None)
         if made is None:
             return ""
-        action = wording.choice_label({"action": made.action}, self.row)
+        plan = made.plan if isinstance(made, Push) else None
+        action = wording.choice_label({"action": made.action, "plan": plan}, self.row)
         user = made.user.get_username() if made.user else _("somebody")
         at = made.made_at if isinstance(made, Decision) else made.created_at
         words = {"user": user, "action": action, "ago": wording.time_ago(at, self.now)}

@@ -45,6 +45,8 @@ LINKED_KINDS: Final = (Kind.PATIENT_DIFFERS, Kind.VALUES_DIFFER)
 def choice_label(choice: Json, mismatch: Mismatch) -> str:
     """What the button does, with the value it leads to: "Use EMR: 10:30"."""
     action = str(choice["action"])
+    if action == "undo":
+        return _("Taken back")
     label = str(LABELS.get(action, action.replace("_", " ").capitalize()))
     if action in (Action.USE_EMR, Action.USE_ONCALL):
         texts = _new_values(choice.get("plan") or {}, mismatch)
