@@ -193,6 +193,8 @@ def link(row: Appointment, partner: Appointment, linked_by: str, *, user: object
     now = timezone.now()
     ours = Pair.objects.select_for_update().get(**{row.side: row})
     theirs = Pair.objects.select_for_update().get(**{partner.side: partner})
+    if ours.pk == theirs.pk:
+        return ours  # another worker was quicker
     for pair, half in ((ours, row), (theirs, partner)):
         if len(pair.halves) == 2:
             _part(pair, keep=half, now=now)

@@ -8,7 +8,7 @@ minutes later; only then one automatic retry, after that a person (law 4).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -22,10 +22,10 @@ from appointments.core.values import ProviderValue
 from appointments.gathering import Gatherer
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import compare_pair, link
-from appointments.models import Appointment, Pair, Push, Run
+from appointments.models import Appointment, Connection, Pair, Push, Run
 from appointments.outbox.ending import give_up, put_back
 from emr_adapters.base import Adapter
-from emr_adapters.errors import NotFound
+from emr_adapters.errors import NotFound, TemporaryError
 from emr_adapters.records import Group, Side
 
 READ_BACK_AFTER: Final = (1, 5, 30)  # seconds
@@ -104,12 +104,25 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
                 reading=reading_of(connection, adapter),
                 parse=adapter.parse,
             )
-    elif push.sent_at and not _listed_since(push, timedelta(0)):
-        mirror.read_listing(connection, adapter=adapter)
+    elif push.sent_at and not _listed_since(push, _list_needed(push.sent_at)):
+        _list(connection, adapter)
     carrying = connection.appointments.filter(
         reference=source.remote_id, first_seen_at__gte=push.created_at - timedelta(minutes=1)
     )
     return carrying.values_list("remote_id", flat=True).first() or ""
+
+
+def _list_needed(sent_at: datetime) -> timedelta:
+    """How long after the write a list has to begin to be the one that this look needs."""
+    second_look = timezone.now() - sent_at >= LIST_AGAIN_AFTER
+    return LIST_AGAIN_AFTER if second_look else timedelta(0)
+
+
+def _list(connection: Connection, adapter: Adapter) -> None:
+    try:
+        mirror.read_listing(connection, adapter=adapter)
+    except mirror.Busy:
+        raise TemporaryError("Another process is reading the list that is needed.") from None
 
 
 def _listed_since(push: Push, after: timedelta) -> bool:

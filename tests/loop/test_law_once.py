@@ -1,0 +1,357 @@
+"""Law 4: nothing is created twice, whatever breaks, whoever clicks, wherever a worker dies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.utils import timezone
+
+from appointments import outbox, resolution
+from appointments.mismatches import link
+from appointments.models import Appointment, Pair, Push
+from appointments.oncall.client import OnCallAdapter
+from appointments.outbox import proving, queue, sending
+from emr_adapters.fhir_r4 import FhirR4Adapter
+from tests.loop.clinic import Clinic, at
+from tests.loop.desk import (
+    actions,
+    agreed,
+    click,
+    compare,
+    moving_clock,
+    read,
+    read_both,
+    statuses,
+    work_due,
+)
+
+POST = {"method": "POST", "path": "/appointments/"}
+
+
+def creates(clinic: Clinic) -> int:
+    return clinic.writes().count(("POST", "/appointments/"))
+
+
+@pytest.mark.parametrize("kind", ["drop_after_write", "500_after_write", "truncated_json"])
+def test_create_that_was_stored_though_the_answer_was_lost_is_found(clinic: Clinic, kind: str):
+    clinic.book_emr(at(15))
+    clinic.practice.fault("oncall", kind, match=POST)
+
+    clinic.sync()
+
+    assert len(clinic.oncall_rows()) == 1
+    assert creates(clinic) == 1
+    assert clinic.mails() == [("ann@example.org", "create")]
+    assert statuses(clinic) == [("create", "done"), ("reference", "done")]
+    assert (clinic.open(), Pair.objects.count()) == ([], 1)
+
+
+@pytest.mark.parametrize("kind", ["drop_after_write", "500_after_write", "truncated_json"])
+def test_create_in_the_emr_whose_answer_was_lost_is_found(clinic: Clinic, kind: str):
+    clinic.book_oncall(at(15), provider=9)
+    clinic.sync()
+    clinic.practice.fault("emr", kind, match={"method": "POST", "path": "/Appointment"})
+
+    click(clinic, "create_in_emr", "9")
+    clinic.sync()
+
+    assert len(clinic.emr_rows()) == 1
+    assert (clinic.open(), Pair.objects.count()) == ([], 1)
+
+
+def test_create_that_never_arrived_is_sent_once_more_after_looking_twice(clinic: Clinic):
+    clinic.book_emr(at(15))
+    clinic.practice.fault("oncall", "drop_before", match=POST)
+    with moving_clock() as clock:
+        read_both(clinic)
+        compare()
+        work_due()
+        (push,) = clinic.pushes()
+        assert (push.status, creates(clinic), len(clinic.oncall_rows())) == ("unknown", 1, 0)
+
+        clock.forward(seconds=60)
+        read(clinic.oncall)  # a complete list, but begun too early to say
+        compare()
+        assert work_due() == 0
+        assert creates(clinic) == 1
+
+        clock.forward(seconds=75)
+        work_due()
+
+    assert creates(clinic) == 2
+    assert len(clinic.oncall_rows()) == 1
+    assert clinic.mails() == [("ann@example.org", "create")]
+    assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
+
+
+def test_create_that_never_appears_is_sent_twice_and_then_asked(clinic: Clinic):
+    clinic.book_emr(at(15))
+    clinic.practice.fault("oncall", "drop_before", times=None, match=POST)
+    with moving_clock() as clock:
+        for _ in range(6):
+            clock.run()
+            clock.forward(minutes=3)
+
+        asked = clinic.only()
+    assert (asked.kind, actions(asked)) == ("push_failed", ["retry", "by_hand", "leave_different"])
+    assert creates(clinic) == 2
+    assert clinic.mails() == []
+
+
+def test_created_visit_that_lists_late_is_found_by_the_second_look(clinic: Clinic):
+    clinic.book_emr(at(15))
+    clinic.book_oncall(at(9, day=9), "Zed Young", "zed@example.org")
+    clinic.set(policy={"oncall_to_emr": {"create": "never"}})
+    clinic.practice.fault("oncall", "drop_after_write", match=POST)
+    with moving_clock() as clock:
+        read_both(clinic)
+        compare()
+        # The list right after the create does not hold it yet.
+        clinic.practice.fault("oncall", "drop_row", id="1002")
+        clinic.practice.fault("oncall", "wrong_count", count=1)
+        work_due()
+        (push,) = clinic.pushes()
+        assert push.status == "unknown"
+
+        clock.forward(minutes=3)
+        work_due()
+        compare()
+        work_due()
+
+    assert creates(clinic) == 1
+    assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
+
+
+def test_another_worker_that_reads_what_was_created_does_no_harm(clinic: Clinic):
+    """While one looks for its create, a list brings the record and another worker compares it."""
+    emr_id = clinic.book_emr(at(15))
+    clinic.practice.fault("oncall", "drop_after_write", match=POST)
+    read_both(clinic)
+    compare()
+    assert outbox.work_one()
+    (push,) = clinic.pushes()
+    assert push.status == "unknown"
+
+    read(clinic.oncall)
+    compare()
+    assert clinic.open() == []
+    work_due()
+    compare()
+    work_due()
+
+    assert Push.objects.get(pk=push.pk).status == "done"
+    assert Pair.objects.count() == 1
+    assert clinic.pair(emr_id).oncall is not None
+    assert (creates(clinic), clinic.open()) == (1, [])
+
+
+def test_linking_two_that_are_one_visit_already_changes_nothing(clinic: Clinic):
+    agreed(clinic, at(15))
+    pair = Pair.objects.get()
+    baselines = pair.baselines.count()
+    oncall, emr = (Appointment.objects.get(side=side) for side in ("oncall", "emr"))
+
+    kept = link(emr, oncall, Pair.LinkedBy.REFERENCE)
+
+    assert (kept.pk, Pair.objects.count()) == (pair.pk, 1)
+    assert kept.baselines.count() == baselines
+
+
+# --- crashes ----------------------------------------------------------------------------------------------
+
+
+class Died(BaseException):
+    """A worker that is killed: nothing below it can catch it."""
+
+
+def dies_before(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> None:
+    def die(*args: Any, **kwargs: Any) -> Any:
+        raise Died
+
+    monkeypatch.setattr(where, name, die)
+
+
+def dies_after(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> None:
+    real = getattr(where, name)
+
+    def die(*args: Any, **kwargs: Any) -> Any:
+        real(*args, **kwargs)
+        raise Died
+
+    monkeypatch.setattr(where, name, die)
+
+
+CRASHES: dict[str, tuple[Callable[..., None], Any, str]] = {
+    "before reading again": (dies_before, sending, "_reread"),
+    "before deciding": (dies_before, sending, "_still_meant"),
+    "before the mark": (dies_before, sending, "_mark_sent"),
+    "between mark and request": (dies_before, OnCallAdapter, "create"),
+    "after the request": (dies_after, OnCallAdapter, "create"),
+    "before the audit row": (dies_before, sending.audit, "record"),
+    "before reading back": (dies_before, proving.mirror, "refresh"),
+    "after reading back": (dies_after, proving.mirror, "refresh"),
+    "before it is done": (dies_before, proving, "_done"),
+    "inside done": (dies_after, proving, "_join"),
+    "after done": (dies_after, proving, "_done"),
+}
+
+
+@pytest.mark.parametrize("where", CRASHES)
+def test_worker_that_dies_leaves_one_visit(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    emr_id = clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    how, module, name = CRASHES[where]
+    with monkeypatch.context() as broken:
+        how(broken, module, name)
+        with pytest.raises(Died):
+            outbox.work_one()
+    assert outbox.work_one() is False or not Push.objects.filter(claimed_at__isnull=False).exists()
+
+    with moving_clock() as clock:
+        for _ in range(4):
+            clock.forward(minutes=4)
+            clock.run()
+
+    assert len(clinic.oncall_rows()) == 1
+    assert clinic.mails() == [("ann@example.org", "create")]
+    (pair,) = Pair.objects.all()
+    assert clinic.pair(emr_id) == pair
+    assert (pair.oncall is not None, clinic.open()) == (True, [])
+    assert not Push.objects.under_way().exists()
+
+
+def test_abandoned_claims_are_freed_by_what_may_have_happened(clinic: Clinic):
+    for hour in (14, 15, 16):
+        clinic.book_emr(at(hour), patient="501" if hour % 2 else "502")
+    read_both(clinic)
+    compare()
+    old, now = timezone.now() - timedelta(minutes=4), timezone.now()
+    first, second, third = clinic.pushes()
+    claim = {"status": "sending", "claimed_by": "a host that is no more:1"}
+    Push.objects.filter(pk=first.pk).update(**claim, claimed_at=old, sent_at=None)
+    Push.objects.filter(pk=second.pk).update(**claim, claimed_at=old, sent_at=old)
+    Push.objects.filter(pk=third.pk).update(**claim, claimed_at=now, sent_at=None)
+
+    assert outbox.free_abandoned() == 2
+
+    assert [push.status for push in clinic.pushes()] == ["waiting", "unknown", "sending"]
+
+
+# --- two at once --------------------------------------------------------------------------------------------
+
+
+def test_two_workers_claim_a_push_once(clinic: Clinic):
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    one, two = Push.objects.get(), Push.objects.get()
+
+    assert queue.claim(one, timezone.now()) is True
+    assert queue.claim(two, timezone.now()) is False
+
+
+def test_double_click_makes_one_visit(clinic: Clinic):
+    clinic.book_oncall(at(15))
+    clinic.sync()
+    asked = clinic.only()
+
+    first = click(clinic, "create_in_emr", "9", asked)
+    second = click(clinic, "create_in_emr", "9", asked)  # the screen still shows the old row
+    assert (first.pk, second.status) == (second.pk, "settling")
+    clinic.sync()
+
+    assert len(clinic.emr_rows()) == 1
+    assert clinic.open() == []
+    with pytest.raises(resolution.Stale):
+        click(clinic, "create_in_emr", "9", asked)
+
+
+def test_other_click_while_one_settles_is_refused(clinic: Clinic):
+    clinic.book_oncall(at(15))
+    clinic.sync()
+    asked = clinic.only()
+    click(clinic, "create_in_emr", "9", asked)
+
+    with pytest.raises(resolution.NotOffered):
+        click(clinic, "cancel_in_oncall", "", asked)
+
+    assert [push.operation for push in clinic.pushes()] == ["create"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_the_same_moment_make_one_visit(sandbox: Any):
+    clinic = Clinic(sandbox)
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    start = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            start.wait(5)
+            for _ in range(3):
+                outbox.work_one()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            database.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+
+    assert failures == []
+    assert creates(clinic) == 1
+    assert len(clinic.oncall_rows()) == 1
+
+
+def test_emr_visit_created_by_hand_meanwhile_is_taken_instead_of_a_second(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """Between the last search and the write: FHIR's conditional create finds the reference."""
+    oncall_id = clinic.book_oncall(at(15))
+    clinic.sync()
+    click(clinic, "create_in_emr", "9")
+    real = FhirR4Adapter.create
+
+    def raced(self: Any, draft: Any, **words: Any) -> str:
+        real(self, draft, **words)
+        return real(self, draft, **words)
+
+    monkeypatch.setattr(FhirR4Adapter, "create", raced)
+    clinic.sync()
+
+    assert len(clinic.emr_rows()) == 1
+    stored = clinic.practice.oncall_appointment(oncall_id)
+    assert stored is not None
+    assert stored["metadata"] == {"emr_id": clinic.emr_rows()[0]["id"]}
+
+
+def test_push_is_sent_by_whoever_holds_its_claim_and_nobody_else(clinic: Clinic):
+    """A worker that stalled until its claim was freed finds that the push is no longer its own."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    stalled = Push.objects.get()
+    queue.claim(stalled, timezone.now() - timedelta(minutes=5))
+    outbox.free_abandoned()
+    other = Push.objects.get()
+    queue.claim(other, timezone.now())
+    Push.objects.filter(pk=other.pk).update(claimed_by="another host:1")
+
+    plan = sending._still_meant(stalled)
+
+    assert plan is not None
+    assert sending._mark_sent(stalled, plan) is False
+    assert (creates(clinic), Push.objects.get().sent_at) == (0, None)
