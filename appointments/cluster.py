@@ -41,7 +41,7 @@ def run() -> None:
     if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
         return  # it was gone before we could ask
     os.register_at_fork(after_in_child=die_with_parent)
-    logging.getLogger("django-q").addFilter(is_news)
+    quieten()
     signals.post_spawn.connect(_up)
     signals.pre_execute.connect(_begin)
     signals.post_execute_in_worker.connect(_end)
@@ -54,9 +54,10 @@ def beat() -> None:
     """The task that does nothing: to have been run is all there is to it."""
 
 
-def is_news(line: logging.LogRecord) -> bool:
-    """Two lines every three seconds say nothing."""
-    return BEAT not in line.getMessage()
+def quieten() -> None:
+    """django-q2 writes three lines a task. What a task did stands on rows; what failed is logged."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        logging.getLogger("django-q").setLevel(logging.WARNING)
 
 
 def give_back(ids: set[int]) -> None:

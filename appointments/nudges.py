@@ -17,6 +17,8 @@ from appointments import deliveries, leases, outbox
 TASKS: Final = "appointments.tasks"
 LONG_QUEUE: Final = 100  # beyond this the workers have enough to do; what is due stays due
 AT_A_TIME: Final = 20
+SHORT_QUEUE: Final = 5
+MUCH_LATER: Final = 30.0  # what was nudged is probably still among what waits
 NOT_AGAIN_FOR: Final = 3.0  # less than the shortest wait between two tries of one push
 
 
@@ -67,11 +69,12 @@ class Due:
         return self._each("read_delivery", deliveries.due_ids(AT_A_TIME))
 
     def _each(self, task: str, ids: list[int]) -> int:
-        now = time.monotonic()
-        self.recent = {key: at for key, at in self.recent.items() if now - at < NOT_AGAIN_FOR}
-        fresh = [pk for pk in ids if (task, pk) not in self.recent]
-        if not fresh or OrmQ.objects.count() > LONG_QUEUE:
+        if not ids or (length := OrmQ.objects.count()) > LONG_QUEUE:
             return 0
+        now = time.monotonic()
+        patience = NOT_AGAIN_FOR if length <= SHORT_QUEUE else MUCH_LATER
+        self.recent = {key: at for key, at in self.recent.items() if now - at < patience}
+        fresh = [pk for pk in ids if (task, pk) not in self.recent]
         for pk in fresh:
             enqueue(task, pk)
             self.recent[task, pk] = now

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from appointments import mirror, remotes
-from appointments.models import Connection, Division, Run
+from appointments import mirror, mismatches, remotes
+from appointments.models import Connection, Division, Pair, Run
 from emr_adapters.base import Capabilities
 from emr_adapters.errors import AdapterError, NotConfigured
 
@@ -25,6 +27,9 @@ OLDEST_SWEEP: Final = timedelta(hours=20)
 NIGHT: Final = range(1, 5)
 NIGHTLY_AFTER: Final = timedelta(hours=12)
 LOST_PAGE: Final = 10 * MINUTE  # the queue hands a lost page out again well before that
+COMPARE_FOR: Final = 5.0
+PAIRS_AT_ONCE: Final = 5
+TASK_LASTS: Final = 2 * MINUTE  # longer than any task may
 RECORDS_AT_ONCE: Final = 40  # direct reads of one task, at two a second
 
 logger = logging.getLogger(__name__)
@@ -70,6 +75,37 @@ def _is_night(connection: Connection, now: datetime) -> bool:
 def watches(connection: Connection) -> bool:
     """Without a search by change time the visits of the next hours are read one by one."""
     return not remotes.capabilities_of(connection).list_changes
+
+
+# --- comparing ----------------------------------------------------------------------------------------------
+
+
+def compare_for_a_while() -> bool:
+    """Compare what is due, some seconds long. True if there is more.
+
+    Few visits at a time: each may cost requests of the connection's budget, and a click must not wait.
+    """
+    began, end = timezone.now(), time.monotonic() + COMPARE_FOR
+    while mismatches.compare_due(PAIRS_AT_ONCE, comparable_divisions()) == PAIRS_AT_ONCE:
+        if time.monotonic() > end:
+            return True
+    news = Pair.objects.due(timezone.now()).filter(recheck_at__gte=began)
+    return news.filter(division__in=comparable_divisions()).exists()
+
+
+def comparable_divisions() -> QuerySet[Division, Division]:
+    """All but those whose first complete list is being read: half of their visits would look single."""
+    lately = timezone.now() - timedelta(hours=1)
+    first = Connection.objects.filter(
+        swept_at=None,
+        runs__kind=Run.Kind.SWEEP,
+        runs__status=Run.Status.RUNNING,
+        runs__began_at__gte=lately,
+    )
+    return Division.objects.exclude(Q(oncall__in=first) | Q(emr__in=first))
+
+
+# --- one piece of reading -----------------------------------------------------------------------------------
 
 
 def attempt(connection_id: int, piece: Callable[[Connection], T]) -> T | None:

@@ -9,11 +9,10 @@ from typing import Final
 
 from django.utils import timezone
 
-from appointments import deliveries, leases, mirror, mismatches, nudges, outbox, rhythm
+from appointments import deliveries, leases, mirror, nudges, outbox, rhythm
 from appointments.mismatches import comparing
 from appointments.models import Connection, Division
 
-PAIRS_AT_ONCE: Final = 40  # each may cost a request or two, and a task has a minute
 ABSENT_AT_ONCE: Final = 20
 TICK_LASTS: Final = 30.0
 
@@ -73,9 +72,12 @@ def look_again() -> None:
 
 
 def compare() -> None:
-    nudges.done("compare")  # news from now on wants another look
-    if mismatches.compare_due(limit=PAIRS_AT_ONCE) >= PAIRS_AT_ONCE:
-        nudges.once("compare", every=rhythm.MINUTE)
+    """For some seconds, and one at a time; what is left then waits behind whatever else is queued."""
+    leases.renew(nudges.lease_of("compare"), rhythm.TASK_LASTS)
+    if rhythm.compare_for_a_while():
+        nudges.follow("compare", within=rhythm.TASK_LASTS)
+    else:
+        nudges.done("compare")
 
 
 def work_push(push_id: int) -> None:

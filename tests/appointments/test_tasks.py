@@ -16,7 +16,7 @@ from appointments.models import Appointment, Connection, Delivery, Pair, Run
 from emr_adapters.errors import NotConfigured, RateLimited, TemporaryError
 from emr_adapters.memory.remote import EMR_LIKE, ONCALL_LIKE, MemoryRemote, register
 from emr_adapters.records import Person, Practitioner
-from tests.make import make_connection, make_delivery, make_division, make_push, soon
+from tests.make import make_connection, make_delivery, make_division, make_push, make_run, soon
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,8 @@ class Work:
         )
 
     def book(self, system: MemoryRemote, **fields: object) -> str:
-        place = str(self.division.oncall_division) if system is self.oncall_system else "1"
+        ours = {True: str(self.division.oncall_division), False: self.division.emr_locations[0]}
+        place = ours[system is self.oncall_system]
         words = {
             "start": soon(90),
             "minutes": 30,
@@ -410,3 +411,36 @@ def test_lease_is_taken_by_one_and_ends_by_itself():
         assert [leases.take("x", 10) for _ in range(2)] == [True, False]
         leases.give_back("x")
         assert leases.take("x", 10) is True
+
+
+def test_nothing_is_compared_while_the_first_complete_list_is_read(work):
+    number = work.book(work.emr_system)
+    tasks.read_page(work.emr.pk, "sweep")
+    run = make_run(work.oncall, status="running")
+    assert list(rhythm.comparable_divisions()) == []
+    tasks.compare()
+    pair = Pair.objects.get(emr__remote_id=number)
+    assert pair.recheck_at is not None
+    Run.objects.filter(pk=run.pk).update(status="failed")
+    assert list(rhythm.comparable_divisions()) == [work.division]
+
+
+def test_comparing_stops_after_a_while_and_goes_on_behind_the_rest(work, monkeypatch):
+    for _ in range(11):
+        work.book(work.emr_system)
+    work.tick()
+    OrmQ.objects.all().delete()
+    tasks.read_page(work.emr.pk, "sweep")
+    OrmQ.objects.all().delete()
+    monkeypatch.setattr(rhythm, "COMPARE_FOR", -1.0)
+    tasks.compare()
+    assert queued() == ["compare"]
+    assert Pair.objects.due(timezone.now()).count() == 11 - rhythm.PAIRS_AT_ONCE
+    assert work.drain() == ["compare", "compare"]
+
+
+def test_one_comparison_is_under_way_at_a_time(work):
+    nudges.follow("compare", within=60)
+    assert nudges.once("compare", every=60) is False
+    assert work.drain() == ["compare"]
+    assert nudges.once("compare", every=60) is True

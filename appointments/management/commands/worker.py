@@ -73,11 +73,13 @@ class Command(BaseCommand):
             signal.signal(number, end)
         if not wait_for_database(stop):
             return
+        cluster.quieten()
         schedules.ensure()
         nudges.enqueue("tick")
         pump = Pump(stop, is_alive=watchdog.is_alive)
         watchdog.answers = pump.database_answers
         pump.start()
+        logger.info("The worker has started; processes that work: %s.", watchdog.workers)
         try:
             watchdog.run()
         finally:
