@@ -42,6 +42,7 @@ from appointments.mirror.listing import division_window
 from appointments.models import (
     Appointment,
     AppointmentPerson,
+    Connection,
     Decision,
     Division,
     Pair,
@@ -212,14 +213,17 @@ class Gatherer:
         doubt = self._doubt(row, pair, division)
         candidates = () if doubt else self.candidates(row, half, division)
         target = division.connection(half.side.other)
-        proven = sweep_proves(target.swept_at, set_up_at=target.set_up_at, now=self.now)
         return replace(
             view,
             doubt=doubt,
             candidates=candidates,
             listed_elsewhere=self._listed_elsewhere(row, half, candidates, division),
-            gate=GateFacts(sweep_complete=proven),
+            gate=GateFacts(sweep_complete=self.proven(target)),
         )
+
+    def proven(self, connection: Connection) -> bool:
+        """Law 2: is there a complete list of this connection that conclusions may rest on?"""
+        return sweep_proves(connection.swept_at, set_up_at=connection.set_up_at, now=self.now)
 
     def _doubt(self, row: Appointment, pair: Pair, division: Division) -> IdentityDoubt | None:
         if not row.reference:

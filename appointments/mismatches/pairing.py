@@ -46,6 +46,9 @@ def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> None:
         if out_of_scope(half, gatherer.rules(pair.division), gatherer.now) is not None:
             continue
         target = pair.division.connection(side.other)
+        if not gatherer.proven(target):
+            # Its list is still being read and will bring most of these; nothing is concluded before.
+            continue
         if target.pk not in adapters:
             adapters[target.pk] = _adapter_or_none(target)
         adapter = adapters[target.pk]

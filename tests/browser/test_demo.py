@@ -56,8 +56,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         wait_until(lambda: "Sign-ins" in out.read_text() or process.poll() is not None, 90)
         text = out.read_text()
         assert process.poll() is None, text
-        portal = re.search(r"Portal\s+(\S+)", text)
-        page = re.search(r"Practice systems\s+(\S+)", text)
+        portal = re.search(r"Portal\s+(http\S+)", text)
+        page = re.search(r"Practice systems\s+(http\S+)", text)
         assert portal is not None, text
         assert page is not None, text
         yield Demo(portal[1], SandboxClient(page[1] + "control/"))
@@ -83,7 +83,7 @@ def staff(chromium, demo: Demo) -> Iterator[Page]:
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto("/")
-    page.get_by_label("Username").fill("mei")
+    page.get_by_label("Name").fill("mei")
     page.get_by_label("Password").fill("demo-password")
     page.get_by_role("button", name=re.compile("Sign in")).click()
     expect(page.get_by_role("link", name="Mismatches", exact=False).first).to_be_visible()
@@ -92,8 +92,7 @@ def staff(chromium, demo: Demo) -> Iterator[Page]:
 
 
 def agreed_visit(demo: Demo, skip: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(OnCall's row, the EMR's resource) of a visit some days ahead that both hold alike, and whose
-    patient has no other visit that week, so that the page shows exactly it."""
+    """(OnCall's row, the EMR's resource) of a visit some days ahead that both hold alike."""
     state = demo.practice.state()
     resources = {r["id"]: r for r in state["emr"]["Appointment"]}
     soon = (datetime.now(UTC) + timedelta(days=2)).isoformat()
@@ -105,6 +104,7 @@ def agreed_visit(demo: Demo, skip: int = 0) -> tuple[dict[str, Any], dict[str, A
         and (row["datetime"] or "") > soon
         and row["division"] == 123
         and resources[row["metadata"]["emr_id"]].get("start") == row["datetime"]
+        and resources[row["metadata"]["emr_id"]].get("minutesDuration") == row["duration"]
         and resources[row["metadata"]["emr_id"]].get("status") == "booked"
     ]
     return found[skip]
