@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from appointments import health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
-from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal
+from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal, Run
 from appointments.views.access import (
     SILENT_AFTER,
     connections_of,
@@ -209,6 +209,10 @@ def _worker_troubles(now: datetime) -> list[Trouble]:
 
 def _connection_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
     found = []
+    sweeps = Run.objects.filter(
+        connection__in=connections, kind=Run.Kind.SWEEP, status=Run.Status.RUNNING
+    )
+    running = dict(sweeps.order_by("pk").values_list("connection", "read"))
     for row in connections:
         if row.paused_at:
             text = _("%(connection)s is paused: %(why)s") % {
@@ -225,12 +229,16 @@ def _connection_troubles(connections: list[Connection], now: datetime) -> list[T
             advice = _("It is tried again by itself; if it lasts, ask whoever runs it.")
             found.append(Trouble(text, advice, "runs"))
         elif not _sweep_is_fresh(row, now):
-            text = _("%(connection)s has no complete list of the last 24 hours.") % {
-                "connection": row
-            }
-            advice = _("Until there is one, nothing is created by itself on this side.")
-            found.append(Trouble(text, advice, "runs", grave=False))
+            found.append(_no_list(row, running.get(row.pk)))
     return found
+
+
+def _no_list(row: Connection, read: int | None) -> Trouble:
+    text = _("%(connection)s has no complete list of the last 24 hours.")
+    if read is not None:
+        text = _("%(connection)s is being listed right now (%(read)d read so far).")
+    advice = _("Until the list is complete, nothing is created by itself on this side.")
+    return Trouble(text % {"connection": row, "read": read}, advice, "runs", grave=False)
 
 
 def _sweep_is_fresh(row: Connection, now: datetime) -> bool:

@@ -131,7 +131,7 @@ def _verdict(pair: Pair) -> tuple[str, str]:
         return _("Both sides agree"), "good"
     only = pair.oncall or pair.emr
     side = wording.side_name(only.side) if only else ""
-    return _("Only in %(side)s, being looked at") % {"side": side}, "calm"
+    return _("Only in %(side)s, not compared yet") % {"side": side}, "calm"
 
 
 # --- one visit ----------------------------------------------------------------------------------------

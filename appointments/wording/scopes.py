@@ -14,7 +14,7 @@ from appointments.models import Pair
 SCOPES: Final[dict[str, Promise]] = {
     Scope.CANCELLED: gettext_lazy("It is cancelled: nothing has to agree."),
     Scope.PAST: gettext_lazy(
-        "It has begun and was never on the other side: too late to create it."
+        "It has begun, and has no partner on the other side: too late to create one."
     ),
     Scope.OUTCOME: gettext_lazy("It already has an outcome: nothing has to agree."),
     Scope.MESSAGE: gettext_lazy("It is a message without a partner: messages stay where they are."),
