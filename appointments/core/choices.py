@@ -14,7 +14,7 @@ from appointments.core.kinds import Action, Kind, Operation
 from appointments.core.plans import Plan, target_practitioner, target_type, value_to_json
 from appointments.core.policy import Permission, Rules, Subject
 from appointments.core.question import Choice, Question, Reason, Shown
-from appointments.core.values import Value
+from appointments.core.values import ONCALL_TYPES, Value
 from appointments.core.view import View
 from emr_adapters.records import Group, Person, Side
 
@@ -23,6 +23,10 @@ CANCEL_IN = {Side.EMR: Action.CANCEL_IN_EMR, Side.ONCALL: Action.CANCEL_IN_ONCAL
 LEAVE = Choice(Action.LEAVE_DIFFERENT)
 BY_HAND = Choice(Action.BY_HAND)
 NOT_A_MATCH = Choice(Action.NOT_A_MATCH)
+# What an update can carry: never people, whose change is a cancel and a create (law 6).
+WRITABLE = (Group.WHEN, Group.TYPE, Group.PROVIDER, Group.LABEL)
+# Reasons that make every write doubtful: offered, but none is the obvious one.
+UNSURE = ("past", "outcome", "identity", "unknown_participants")
 VISIT_GROUPS = (Group.WHEN, Group.STATE, Group.TYPE, Group.PROVIDER, Group.PEOPLE)
 
 
@@ -30,15 +34,12 @@ VISIT_GROUPS = (Group.WHEN, Group.STATE, Group.TYPE, Group.PROVIDER, Group.PEOPL
 
 
 def can_write(group: Group, target: Side, view: View, rules: Rules) -> bool:
-    """Can ``target`` be told what the other half says about ``group``?
-
-    Never people: a visit's patient changes by a cancel and a create (law 6).
-    """
-    if group is Group.PEOPLE or group not in rules.capabilities[target].accepts:
+    """Can ``target`` be told what the other half says about ``group``?"""
+    if group not in WRITABLE or group not in rules.capabilities[target].accepts:
         return False
     value = view.halves[target.other].values[group]
     if group is Group.TYPE:
-        return target_type(target, value, view.book) is not None
+        return value in ONCALL_TYPES and target_type(target, value, view.book) is not None
     if group is Group.PROVIDER:
         return target_practitioner(target, value, view.book) is not None
     return not (group is Group.WHEN and value.start is None)
@@ -52,9 +53,11 @@ def update_plan(source: Side, groups: tuple[Group, ...], view: View, rules: Rule
 
 
 def cancel_plan(live: Half, view: View, rules: Rules) -> Plan:
-    final = not rules.capabilities[live.side].can_uncancel
+    """Irreversible: cannot be taken back and mails whoever is on it, known to us or not."""
+    can = rules.capabilities[live.side]
     mails = people_mailed(live, rules)
-    return Plan(Operation.CANCEL, live.side, mails=mails, irreversible=final and bool(mails))
+    final = can.mails_people and not can.can_uncancel
+    return Plan(Operation.CANCEL, live.side, mails=mails, irreversible=final)
 
 
 def people_mailed(half: Half, rules: Rules) -> tuple[str, ...]:
@@ -100,46 +103,72 @@ def linked_question(
     offered: list[Choice] = []
     if kind is not Kind.PATIENT_DIFFERS:
         offered += [
-            c for s in (rules.record, rules.record.other) if (c := _use(s, groups, view, rules))
+            c
+            for s in (rules.record, rules.record.other)
+            if (c := _use(s, groups, reason, view, rules))
         ]
-    if kind is Kind.PATIENT_DIFFERS or reason.code == "first_sight":
+    whole = [c for c in offered if c.plan and set(c.plan.values) == set(groups)]
+    if kind is Kind.PATIENT_DIFFERS or reason.code in ("first_sight", "identity"):
         offered.append(NOT_A_MATCH)
-    if len([c for c in offered if c.writes]) < 2:
+    if len(whole) < 2:
         offered.append(BY_HAND)
     offered.append(LEAVE)
     return Question(kind, reason, shown_groups(groups, view), tuple(offered), ids_of(view))
 
 
-def _use(source: Side, groups: tuple[Group, ...], view: View, rules: Rules) -> Choice | None:
-    writable = all(can_write(g, source.other, view, rules) for g in groups)
-    allowed = all(rules.for_group(source, g) is not Permission.NEVER for g in groups)
-    if not (groups and writable and allowed):
+def _use(
+    source: Side, groups: tuple[Group, ...], reason: Reason, view: View, rules: Rules
+) -> Choice | None:
+    """This side's word, as far as the other can be told it; what is left is asked again."""
+    possible = tuple(
+        group
+        for group in groups
+        if can_write(group, source.other, view, rules)
+        and rules.for_group(source, group) is not Permission.NEVER
+    )
+    if not possible:
         return None
-    plan = update_plan(source, groups, view, rules)
-    return Choice(USE[source], plan, recommended=source is rules.record)
+    recommended = source is rules.record and reason.code not in UNSURE
+    return Choice(USE[source], update_plan(source, possible, view, rules), recommended)
 
 
 def cancelled_question(
-    kind: Kind, why: str, off: Half, live: Half, view: View, rules: Rules
+    kind: Kind,
+    why: str,
+    off: Half,
+    live: Half,
+    view: View,
+    rules: Rules,
+    *,
+    edited: tuple[Group, ...] = (),
+    begun: bool = False,
 ) -> Question:
-    """One side is off, the other is not: cancel there too, book it again here, or leave it."""
+    """One side is off, the other is not: cancel there too, book it again here, or leave it.
+
+    A visit that has ``begun`` is not booked again: that would only mail the patient.
+    """
     offered: list[Choice] = []
-    rebook = create_choice(live, off.side, view, rules)
-    prefer_rebook = why == "uncancelled" and live.side is rules.record and rebook is not None
+    rebook = None if begun else create_choice(live, off.side, view, rules)
+    record_is_back = why == "uncancelled" and live.side is rules.record
     if (
         rules.capabilities[live.side].can_cancel
         and rules.permission(off.side, Subject.CANCEL) is not Permission.NEVER
     ):
+        sure = kind is Kind.CANCELLED_ON_ONE_SIDE and why not in UNSURE and not begun
+        doubtful = record_is_back or (why == "first_sight" and off.side is not rules.record)
         plan = cancel_plan(live, view, rules)
-        recommended = not prefer_rebook and kind is Kind.CANCELLED_ON_ONE_SIDE
-        offered.append(Choice(CANCEL_IN[live.side], plan, recommended=recommended))
+        offered.append(Choice(CANCEL_IN[live.side], plan, recommended=sure and not doubtful))
     if rebook is not None:
-        offered.append(replace(rebook, recommended=prefer_rebook))
+        offered.append(replace(rebook, recommended=record_is_back and not rebook.targets))
     if len(offered) < 2:
         offered.append(BY_HAND)
+    if why in ("first_sight", "identity"):
+        offered.append(NOT_A_MATCH)
     offered.append(LEAVE)
     reason = Reason(why, {"side": str(off.side)})
-    shown = shown_groups((Group.STATE, Group.WHEN), view)
+    shown = shown_groups(
+        (Group.STATE, Group.WHEN, *(g for g in edited if g is not Group.WHEN)), view
+    )
     return Question(kind, reason, shown, tuple(offered), ids_of(view))
 
 
@@ -149,37 +178,41 @@ def moved_question(off: Half, live: Half, view: View, rules: Rules) -> Question:
         raise ValueError("a moved question needs the replacement")
     new = view.replacement.half
     offered: list[Choice] = []
-    if Group.WHEN in rules.capabilities[live.side].accepts:
+    can = rules.capabilities[live.side]
+    allowed = rules.permission(off.side, Subject.WHEN) is not Permission.NEVER
+    if Group.WHEN in can.accepts and new.when.start is not None and allowed:
+        refers = can.holds_reference and (
+            rules.permission(off.side, Subject.REFERENCE) is not Permission.NEVER
+        )
         plan = Plan(
             Operation.UPDATE,
             live.side,
             {Group.WHEN: new.when},
-            reference=new.id,
+            reference=new.id if refers else None,
             mails=people_mailed(live, rules),
             adopts=new.id,
         )
         offered.append(Choice(USE[off.side], plan, recommended=True))
     offered += [NOT_A_MATCH, BY_HAND, LEAVE]
-    old = shown_groups((Group.STATE, Group.WHEN), view)
-    when = old.get(Group.WHEN)
+    old = shown_groups((Group.WHEN,), view).get(Group.WHEN, Shown())
     fresh = value_to_json(Group.WHEN, new.when)
-    shown = {
-        Group.WHEN: Shown(
-            **{
-                str(live.side): getattr(when, str(live.side)) if when else None,
-                str(off.side): fresh,
-            },
-            baseline=when.baseline if when else None,
-        )
-    }
+    shown = Shown(
+        fresh if off.side is Side.ONCALL else old.oncall,
+        fresh if off.side is Side.EMR else old.emr,
+        old.baseline,
+    )
     reason = Reason("moved", {"side": str(off.side), "new_id": new.id})
-    return Question(Kind.MOVED, reason, shown, tuple(offered), ids_of(view))
+    ids = ids_of(view)
+    return Question(Kind.MOVED, reason, {Group.WHEN: shown}, tuple(offered), ids, about=(new.id,))
+
+
+def failed_reason(plan: Plan) -> Reason:
+    return Reason("push_failed", {"side": str(plan.side), "operation": str(plan.operation)})
 
 
 def failed_question(plan: Plan, view: View, rules: Rules) -> Question:
     """An automatic write that failed for good: try again, or settle it otherwise."""
     offered = (Choice(Action.RETRY, plan, recommended=True), BY_HAND, LEAVE)
     groups = tuple(plan.values) if len(view.halves) == 2 else VISIT_GROUPS
-    reason = Reason("push_failed", {"side": str(plan.side), "operation": str(plan.operation)})
-    shown = shown_groups(groups or (Group.STATE,), view)
-    return Question(Kind.PUSH_FAILED, reason, shown, offered, ids_of(view))
+    shown = shown_groups(groups or (Group.STATE, Group.WHEN), view)
+    return Question(Kind.PUSH_FAILED, failed_reason(plan), shown, offered, ids_of(view))

@@ -6,6 +6,7 @@ Pure. Both sides are told apart by ``Side`` only; swapping them swaps the answer
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -125,8 +126,9 @@ def same(group: Group, values: Mapping[Side, Value]) -> bool:
             # A visit with several practitioners matches if OnCall's one is among them.
             return bool({p.id for p in oncall} & {p.id for p in emr})
         case Group.PEOPLE:
-            # OnCall may rightly hold more (co-hosts, relatives): only the EMR's must be there.
-            return all(any(fitting_person(p, q) for q in oncall) for p in emr)
+            return _same_people(oncall, emr)
+        case Group.LABEL:
+            return _fold_label(oncall) == _fold_label(emr)
         case _:
             return bool(oncall == emr)
 
@@ -134,6 +136,10 @@ def same(group: Group, values: Mapping[Side, Value]) -> bool:
 def unchanged(group: Group, now: Value, then: Value) -> bool:
     """Does one side still say what it said at the baseline?"""
     match group:
+        case Group.WHEN:
+            # Minutes that are stated anew or no longer stated say nothing about a change.
+            silent = now.minutes is None or then.minutes is None
+            return bool(now.start == then.start and (silent or now.minutes == then.minutes))
         case Group.PROVIDER:
             return {p.id for p in now} == {p.id for p in then}
         case Group.PEOPLE:
@@ -150,16 +156,34 @@ def _same_when(one: When, two: When) -> bool:
     return abs(one.minutes - two.minutes) <= MINUTES_TOLERANCE
 
 
-def _identities(people: tuple[Person, ...]) -> set[Any]:
-    return {(fold_name(p.name), fold_email(p.email)) for p in people}
+def _same_people(oncall: tuple[Person, ...], emr: tuple[Person, ...]) -> bool:
+    """Is every patient of the EMR record among OnCall's participants, and one of them coming?
 
-
-def missing_people(halves: Mapping[Side, Half]) -> tuple[Person, ...]:
-    """Patients of the EMR record who are not among OnCall's participants."""
-    oncall = halves[Side.ONCALL].people
-    return tuple(
-        p for p in halves[Side.EMR].people if not any(fitting_person(p, q) for q in oncall)
+    OnCall may rightly hold more (co-hosts, relatives), and one cancelled participant of a group is not
+    a cancelled visit (law 12); a visit for which nobody is left is not the EMR's any more.
+    """
+    patients = [p for p in emr if not p.cancelled]
+    coming = [q for q in oncall if not q.cancelled]
+    if not patients:
+        return True
+    return all(any(fitting_person(p, q) for q in oncall) for p in patients) and any(
+        fitting_person(p, q) for p in patients for q in coming
     )
+
+
+def _fold_label(label: str) -> str:
+    """Free text: blanks, case and ways to write the same letter make no difference."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def _identities(people: tuple[Person, ...]) -> set[Any]:
+    return {(fold_name(p.name), fold_email(p.email), p.cancelled) for p in people}
+
+
+def nobody_fits(halves: Mapping[Side, Half]) -> bool:
+    """Both name people, and not one of the EMR's is among OnCall's: somebody else's visit."""
+    oncall, emr = halves[Side.ONCALL].people, halves[Side.EMR].people
+    return bool(oncall and emr) and not any(fitting_person(p, q) for p in emr for q in oncall)
 
 
 def extra_people(halves: Mapping[Side, Half]) -> tuple[Person, ...]:

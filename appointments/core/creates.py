@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from appointments.core.compare import Half
 from appointments.core.kinds import Action, Operation
-from appointments.core.plans import Plan, target_practitioner
+from appointments.core.plans import Plan, target_practitioner, target_type
 from appointments.core.policy import Permission, Rules, Subject
 from appointments.core.question import Choice, Target
-from appointments.core.values import ONCALL_TYPES, ProviderValue, Value, fold_email, names_fit
+from appointments.core.values import (
+    ONCALL_TYPES,
+    ProviderValue,
+    Value,
+    certainly_named_alike,
+    fold_email,
+)
 from appointments.core.view import View
 from emr_adapters.records import Group, Person, Side
 
@@ -66,12 +72,12 @@ def lacking_for_create(half: Half, target: Side, view: View, rules: Rules) -> tu
             found.append("too_many")
         if not half.values.get(Group.PROVIDER):
             found.append("provider")
+        if create_type(half, view) not in ONCALL_TYPES:
+            found.append("type")
+        if view.book.place_of(target, rules.division) is None:
+            found.append("division")
     elif people:
         found += _lacking_in_emr(half, view)
-    if create_type(half, view) not in ONCALL_TYPES:
-        found.append("type")
-    if view.book.place_of(target, rules.division) is None and target is Side.ONCALL:
-        found.append("division")
     return tuple(found)
 
 
@@ -81,16 +87,16 @@ def _lacking_in_emr(half: Half, view: View) -> list[str]:
         lacking.append("patient_unknown")
     elif view.known_patients is None:
         lacking.append("patient_not_looked_up")
-    if any(
-        target_practitioner(Side.EMR, providers, view.book) is None
-        for providers in _provider_options(half, view).values()
-    ):
+    options = _provider_options(half, view).values()
+    if not options or any(target_practitioner(Side.EMR, p, view.book) is None for p in options):
         lacking.append("provider")
     return lacking
 
 
 def create_type(half: Half, view: View) -> str:
-    return str(half.values.get(Group.TYPE) or view.book.default_type)
+    """How the visit is held; the default speaks for an EMR visit that does not say, never for OnCall's."""
+    default = view.book.default_type if half.side is Side.EMR else ""
+    return str(half.values.get(Group.TYPE) or default)
 
 
 def fitting_patients(half: Half, view: View) -> tuple[Person, ...]:
@@ -100,7 +106,8 @@ def fitting_patients(half: Half, view: View) -> tuple[Person, ...]:
         known
         for known in view.known_patients or ()
         if any(
-            fold_email(known.email) == fold_email(p.email) and names_fit(known.name, p.name)
+            fold_email(known.email) == fold_email(p.email)
+            and certainly_named_alike(known.name, p.name)
             for p in wanted
             if p.email
         )
@@ -111,10 +118,10 @@ def _people_options(half: Half, target: Side, view: View) -> dict[str, tuple[Per
     people = tuple(p for p in half.people if not p.cancelled)
     if target is Side.ONCALL:
         return {"": people}
-    known = fitting_patients(half, view)
+    known = {person.id: person for person in fitting_patients(half, view)}
     if len(known) == 1:
-        return {"": known}
-    return {person.id: (person,) for person in known}
+        return {"": tuple(known.values())}
+    return {key: (person,) for key, person in known.items() if key}
 
 
 def _provider_options(half: Half, view: View) -> dict[str, tuple[ProviderValue, ...]]:
@@ -138,15 +145,18 @@ def _plan(
     view: View,
     rules: Rules,
 ) -> Plan:
-    title = view.title.format(provider=provider[0].name if provider else "").strip()
+    held = create_type(half, view)
+    title = view.title.replace("{provider}", provider[0].name if provider else "").strip()
     values: dict[Group, Value] = {
         Group.WHEN: half.when,
-        Group.TYPE: create_type(half, view),
         Group.PROVIDER: provider,
         Group.PEOPLE: people,
         Group.LABEL: title,
         Group.WHERE: rules.division,
     }
+    # What an EMR has no word for is left to it.
+    if held in ONCALL_TYPES and target_type(target, held, view.book) is not None:
+        values[Group.TYPE] = held
     mails: tuple[str, ...] = ()
     if rules.capabilities[target].mails_people:
         mails = tuple(p.email or p.name for p in people)

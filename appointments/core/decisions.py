@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appointments.core import choices, singles
-from appointments.core.compare import Change, Finding, Half, compare, extra_people, missing_people
+from appointments.core.compare import Change, Finding, Half, compare, extra_people, nobody_fits
 from appointments.core.kinds import Kind, Operation, Scope
 from appointments.core.plans import Plan
 from appointments.core.policy import Mode, Permission, Rules, Subject
@@ -41,8 +41,7 @@ def decide(view: View, rules: Rules, now: datetime) -> Verdict:
         (half,) = view.halves.values()
         single = singles.decide_single(half, view, rules, now)
         return Verdict(scope=single.scope, automatic=single.automatic, question=single.question)
-    verdict = _decide_linked(view, rules, now)
-    return _ask_after_failure(verdict, view, rules)
+    return _decide_linked(view, rules, now)
 
 
 def _decide_linked(view: View, rules: Rules, now: datetime) -> Verdict:
@@ -55,12 +54,11 @@ def _decide_linked(view: View, rules: Rules, now: datetime) -> Verdict:
         return Verdict(scope=Scope.CANCELLED, agreed=agreed)
     if not _in_window(halves, rules):
         return Verdict(scope=Scope.OUTSIDE_WINDOW, agreed=agreed)
+    if any(half.state is State.NOT_YET for half in halves.values()):
+        return Verdict(scope=Scope.NOT_YET, agreed=agreed)
     off = next((half for half in halves.values() if half.off), None)
     if off is not None:
         return replace(_decide_one_off(off, findings, view, rules, now), agreed=agreed)
-    not_yet = next((h for h in halves.values() if h.state is State.NOT_YET), None)
-    if not_yet is not None:
-        return Verdict(scope=Scope.NOT_YET, agreed=agreed)
     return replace(_decide_live(findings, view, rules, now), agreed=agreed)
 
 
@@ -78,53 +76,89 @@ def _decide_one_off(
     off: Half, findings: Mapping[Group, Finding], view: View, rules: Rules, now: datetime
 ) -> Verdict:
     live = view.halves[off.side.other]
-    if off.gone or off.state is State.REMOVED:
-        why = "gone" if off.gone else "removed"
-        return Verdict(
-            question=choices.cancelled_question(Kind.VANISHED, why, off, live, view, rules)
-        )
-    permission = rules.permission(off.side, Subject.CANCEL)
-    if permission is Permission.NEVER:
-        return Verdict(scope=Scope.NEVER)
-    state = findings.get(Group.STATE)
-    edited = any(
-        f.change is Change.BOTH_CHANGED
-        or (f.change is Change.ONE_CHANGED and f.changed is live.side)
-        for g, f in findings.items()
-        if g not in (Group.STATE, Group.LABEL)
-    )
-    if state is None or state.change is not Change.ONE_CHANGED:
-        why = "first_sight"
-    elif state.changed is live.side:
-        why = "uncancelled"
-    elif edited:
-        return Verdict(
-            question=choices.cancelled_question(
-                Kind.CANCEL_VS_EDIT, "cancelled_and_edited", off, live, view, rules
-            )
-        )
-    elif view.replacement is not None:
+    edited = _edited(live.side, findings)
+    why = _how_it_went(off, findings)
+    if view.replacement is not None and not edited and why != "uncancelled":
         return Verdict(question=choices.moved_question(off, live, view, rules))
+    begun = _why_over(view, now) != ""
+    if why in ("gone", "removed"):
+        kind = Kind.VANISHED
+    elif _never_asked(why, off, rules):
+        return Verdict(scope=Scope.NEVER)
+    elif why == "" and edited:
+        kind, why = Kind.CANCEL_VS_EDIT, "cancelled_and_edited"
     else:
-        why = _why_cancel_asks(off, live, view, rules, now)
+        kind = Kind.CANCELLED_ON_ONE_SIDE
+        why = why or _why_cancel_asks(off, live, findings, view, rules, now)
         if why == "":
-            plan = choices.cancel_plan(live, view, rules)
-            return Verdict(automatic=replace(plan, delay=rules.cancel_delay))
+            return _cancel_alone(live, view, rules)
     return Verdict(
-        question=choices.cancelled_question(Kind.CANCELLED_ON_ONE_SIDE, why, off, live, view, rules)
+        question=choices.cancelled_question(
+            kind, why, off, live, view, rules, edited=edited, begun=begun
+        )
     )
 
 
-def _why_cancel_asks(off: Half, live: Half, view: View, rules: Rules, now: datetime) -> str:
+def _how_it_went(off: Half, findings: Mapping[Group, Finding]) -> str:
+    """What always asks: gone, removed, un-cancelled, never agreed; "" for a cancellation since then."""
+    if off.gone:
+        return "gone"
+    if off.state is State.REMOVED:
+        return "removed"
+    state = findings.get(Group.STATE)
+    if state is None or state.change is not Change.ONE_CHANGED:
+        return "first_sight"
+    return "" if state.changed is off.side else "uncancelled"
+
+
+def _never_asked(why: str, off: Half, rules: Rules) -> bool:
+    """Policy ``never`` hides what no direction that could be meant may carry."""
+    words = [rules.permission(off.side, Subject.CANCEL)]
+    if why != "":
+        words.append(rules.permission(off.side.other, Subject.CREATE))
+    return all(word is Permission.NEVER for word in words)
+
+
+def _edited(live: Side, findings: Mapping[Group, Finding]) -> tuple[Group, ...]:
+    """What the live side changed since both agreed, while the other cancelled."""
+    return tuple(
+        group
+        for group, found in findings.items()
+        if group not in (Group.STATE, Group.LABEL)
+        and (
+            found.change is Change.BOTH_CHANGED
+            or (found.change is Change.ONE_CHANGED and found.changed is live)
+        )
+    )
+
+
+def _why_cancel_asks(
+    off: Half,
+    live: Half,
+    findings: Mapping[Group, Finding],
+    view: View,
+    rules: Rules,
+    now: datetime,
+) -> str:
     """The reason a cancellation is not carried over alone, "" when it is."""
-    if rules.permission(off.side, Subject.CANCEL) is Permission.ASK:
+    if rules.permission(off.side, Subject.CANCEL) is not Permission.AUTO:
         return "policy_asks"
     if not rules.capabilities[live.side].can_cancel:
         return "cannot_write"
-    if live.side is Side.ONCALL and extra_people(view.halves):
+    if _patient_differs(findings, view):
+        return "identity"
+    stated = Group.PEOPLE in live.values
+    if live.side is Side.ONCALL and (not stated or extra_people(view.halves)):
         # It would mail people the record knows nothing of.
         return "unknown_participants"
     return _why_nothing_alone(off, Group.STATE, view, rules, now)
+
+
+def _cancel_alone(live: Half, view: View, rules: Rules) -> Verdict:
+    plan = replace(choices.cancel_plan(live, view, rules), delay=rules.cancel_delay)
+    if plan.fingerprint in view.failed_plans:
+        return Verdict(question=choices.failed_question(plan, view, rules))
+    return Verdict(automatic=plan)
 
 
 # --- both sides are live --------------------------------------------------------------------------------
@@ -133,42 +167,40 @@ def _why_cancel_asks(off: Half, live: Half, view: View, rules: Rules, now: datet
 def _decide_live(
     findings: Mapping[Group, Finding], view: View, rules: Rules, now: datetime
 ) -> Verdict:
-    halves = view.halves
-    people = findings.get(Group.PEOPLE)
-    if people is not None and people.change is not Change.AGREE and _nobody_fits(halves):
-        reason = Reason("patient_differs")
-        return Verdict(
-            question=choices.linked_question(
-                Kind.PATIENT_DIFFERS, reason, (Group.PEOPLE,), view, rules
-            )
-        )
     automatic: dict[Side, list[Group]] = {}
     asked: dict[Group, str] = {}
+    hidden = False
     for group, finding in findings.items():
         if group is Group.STATE or finding.change is Change.AGREE:
             continue
         source, why = _settle_group(group, finding, view, rules, now)
         if why == "never":
-            continue
-        if why or source is None:
+            hidden = hidden or group is not Group.LABEL
+        elif source is None:
             asked[group] = why
         else:
             automatic.setdefault(source, []).append(group)
-    plan = _automatic_plan(automatic, asked, view, rules)
-    question: Question | None = None
-    if asked:
-        first = next(iter(asked.values()))
-        question = choices.linked_question(
-            Kind.VALUES_DIFFER, Reason(first), tuple(asked), view, rules
+    if _patient_differs(findings, view):
+        # Every other difference is shown with it: a decision about it covers exactly these values.
+        differing = {Group.PEOPLE, *asked, *(g for groups in automatic.values() for g in groups)}
+        shown = tuple(group for group in Group if group in differing)
+        reason = Reason("patient_differs")
+        return Verdict(
+            question=choices.linked_question(Kind.PATIENT_DIFFERS, reason, shown, view, rules)
         )
-    if plan is None and question is None:
-        plan = _reference_plan(view, rules)
-    return Verdict(automatic=plan, question=question)
+    plan, failed = _next_update(automatic, view, rules)
+    question = _ask(asked, failed, view, rules)
+    if plan is None and Group.PEOPLE not in asked:
+        plan, refused = _next_reference(view, rules, now)
+        if plan is None and question is None and refused is not None:
+            question = choices.failed_question(refused, view, rules)
+    settled = plan is None and question is None
+    return Verdict(Scope.NEVER if hidden and settled else None, automatic=plan, question=question)
 
 
-def _nobody_fits(halves: Mapping[Side, Half]) -> bool:
-    """Not one of the EMR's patients is among OnCall's participants: somebody else's visit."""
-    return len(missing_people(halves)) == len(halves[Side.EMR].people)
+def _patient_differs(findings: Mapping[Group, Finding], view: View) -> bool:
+    people = findings.get(Group.PEOPLE)
+    return people is not None and people.change is not Change.AGREE and nobody_fits(view.halves)
 
 
 def _settle_group(
@@ -176,12 +208,10 @@ def _settle_group(
 ) -> tuple[Side | None, str]:
     """(whose word is carried alone, "") or (None, why a person is asked); "never" hides it."""
     source = finding.changed
-    if finding.change is Change.FIRST_SIGHT:
-        permission = rules.for_group(rules.record, group)
-        return None, "never" if permission is Permission.NEVER else "first_sight"
-    if finding.change is Change.BOTH_CHANGED or source is None:
-        both_never = all(rules.for_group(s, group) is Permission.NEVER for s in Side)
-        return None, "never" if both_never else "both_changed"
+    if finding.change is not Change.ONE_CHANGED or source is None:
+        if all(rules.for_group(side, group) is Permission.NEVER for side in Side):
+            return None, "never"
+        return None, str(finding.change)
     permission = rules.for_group(source, group)
     if permission is Permission.NEVER:
         return None, "never"
@@ -199,11 +229,9 @@ def _why_nothing_alone(source: Half, group: Group, view: View, rules: Rules, now
     """What holds for every automatic change of a linked visit; "" when nothing stands against it."""
     if view.identity_in_question:
         return "identity"
-    if any(half.outcome is not None for half in view.halves.values()):
-        return "outcome"
-    starts = [half.when.start for half in view.halves.values()]
-    if any(start is not None and start <= now for start in starts):
-        return "past"
+    over = _why_over(view, now)
+    if over:
+        return over
     if rules.mode is not Mode.LIVE:
         return str(rules.mode)
     seen = source.seen_at.get(group)
@@ -213,36 +241,66 @@ def _why_nothing_alone(source: Half, group: Group, view: View, rules: Rules, now
     return "mail_limit" if mails and view.recent_mails >= rules.mails_per_hour else ""
 
 
-def _automatic_plan(
-    automatic: Mapping[Side, list[Group]], asked: Mapping[Group, str], view: View, rules: Rules
-) -> Plan | None:
-    """One push at a time per pair: the record's word first."""
-    for source in (rules.record, rules.record.other):
-        if source in automatic:
-            return choices.update_plan(source, tuple(automatic[source]), view, rules)
-    return None
+def _why_over(view: View, now: datetime) -> str:
+    """An outcome on either side, or a start (old or new) that has passed; "" for a visit to come."""
+    if any(half.outcome is not None for half in view.halves.values()):
+        return "outcome"
+    starts = [half.when.start for half in view.halves.values()]
+    agreed = view.baseline.get(Group.WHEN)
+    if agreed is not None:
+        starts += [when.start for when in agreed.values.values()]
+    return "past" if any(start is not None and start <= now for start in starts) else ""
 
 
-def _reference_plan(view: View, rules: Rules) -> Plan | None:
-    """Store the reference where a side states that it has none; nobody is mailed by that."""
-    if rules.mode is not Mode.LIVE or view.identity_in_question:
+def _next_update(
+    automatic: Mapping[Side, list[Group]], view: View, rules: Rules
+) -> tuple[Plan | None, list[Plan]]:
+    """One push at a time per pair, the record's word first; and what failed for good before."""
+    plans = [
+        choices.update_plan(source, tuple(automatic[source]), view, rules)
+        for source in (rules.record, rules.record.other)
+        if source in automatic
+    ]
+    failed = [plan for plan in plans if plan.fingerprint in view.failed_plans]
+    return next((plan for plan in plans if plan not in failed), None), failed
+
+
+def _ask(
+    asked: Mapping[Group, str], failed: list[Plan], view: View, rules: Rules
+) -> Question | None:
+    """One question for all that a person has to look at, so that no difference hides another.
+
+    A write that failed for good is not tried again by itself; the same plan becomes a question.
+    """
+    if not asked and len(failed) == 1:
+        return choices.failed_question(failed[0], view, rules)
+    groups = {*asked, *(group for plan in failed for group in plan.values)}
+    if not groups:
         return None
-    for target in (rules.record.other, rules.record):
-        half, partner = view.halves[target], view.halves[target.other]
-        wanted = half.reference is None or (
-            view.linked_by_person and half.reference is not ABSENT and half.reference != partner.id
-        )
-        allowed = rules.permission(target.other, Subject.REFERENCE) is Permission.AUTO
-        if wanted and allowed and rules.capabilities[target].holds_reference:
-            return Plan(Operation.REFERENCE, target, reference=partner.id)
+    reason = Reason(next(iter(asked.values()))) if asked else choices.failed_reason(failed[0])
+    shown = tuple(group for group in Group if group in groups)
+    return choices.linked_question(Kind.VALUES_DIFFER, reason, shown, view, rules)
+
+
+def _next_reference(view: View, rules: Rules, now: datetime) -> tuple[Plan | None, Plan | None]:
+    """The reference that a side states it lacks (nobody is mailed by that), and one that failed."""
+    if rules.mode is not Mode.LIVE or view.identity_in_question or _why_over(view, now):
+        return None, None
+    plans = [
+        plan
+        for target in (rules.record.other, rules.record)
+        if (plan := _reference_plan(target, view, rules))
+    ]
+    failed = [plan for plan in plans if plan.fingerprint in view.failed_plans]
+    return next((plan for plan in plans if plan not in failed), None), next(iter(failed), None)
+
+
+def _reference_plan(target: Side, view: View, rules: Rules) -> Plan | None:
+    half, partner = view.halves[target], view.halves[target.other]
+    wanted = half.reference is None or (
+        view.linked_by_person and half.reference is not ABSENT and half.reference != partner.id
+    )
+    allowed = rules.permission(target.other, Subject.REFERENCE) is Permission.AUTO
+    if wanted and allowed and rules.capabilities[target].holds_reference:
+        return Plan(Operation.REFERENCE, target, reference=partner.id)
     return None
-
-
-def _ask_after_failure(verdict: Verdict, view: View, rules: Rules) -> Verdict:
-    """A write that failed for good is not tried again by itself; the same plan becomes a question."""
-    plan = verdict.automatic
-    if plan is None or plan.fingerprint not in view.failed_plans:
-        return verdict
-    if verdict.question is not None:
-        return replace(verdict, automatic=None)
-    return replace(verdict, automatic=None, question=choices.failed_question(plan, view, rules))

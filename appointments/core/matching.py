@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from appointments.core.compare import Half
-from appointments.core.values import fold_email, fold_name, names_fit, same_person
+from appointments.core.values import certainly_named_alike, fold_email, fold_name, same_person
 from emr_adapters.records import Group, Person
 
 
@@ -54,7 +54,7 @@ def certain_person(one: Person, two: Person, shared_emails: frozenset[str]) -> b
         bool(email)
         and email == fold_email(two.email)
         and email not in shared_emails
-        and names_fit(one.name, two.name)
+        and certainly_named_alike(one.name, two.name)
     )
 
 
@@ -81,7 +81,7 @@ def shared_emails(people: Iterable[Person]) -> frozenset[str]:
     return frozenset(
         email
         for email, folded in names.items()
-        if len(folded) > 1 and any(not names_fit(a, b) for a in folded for b in folded if a != b)
+        if any(not certainly_named_alike(a, b) for a in folded for b in folded if a != b)
     )
 
 

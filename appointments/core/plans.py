@@ -49,10 +49,13 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Equal exactly if the same write would be made; delay and who is mailed do not count."""
-        return digest(
-            [self.operation, self.side, values_to_json(self.values), self.reference, self.adopts]
-        )
+        """Equal exactly if the same write would be made; delay and who is mailed do not count.
+
+        People count by their id too: two patients may have the same name and e-mail.
+        """
+        people = [p.id for p in self.values.get(Group.PEOPLE, ())]
+        values = values_to_json(self.values)
+        return digest([self.operation, self.side, values, people, self.reference, self.adopts])
 
 
 def digest(data: Any) -> str:

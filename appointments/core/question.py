@@ -8,6 +8,7 @@ from typing import Any
 
 from appointments.core.kinds import Action, Kind
 from appointments.core.plans import Plan, digest, plan_to_json
+from appointments.core.values import fold_email, fold_name
 from emr_adapters.records import Group, Side
 
 
@@ -68,12 +69,21 @@ class Question:
     groups: Mapping[Group, Shown] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
     ids: Mapping[Side, str] = field(default_factory=dict)
+    about: tuple[str, ...] = ()  # further records it is about, e.g. several candidates
 
     @property
     def subject(self) -> str:
-        """What a remembered decision is about: it lapses when any of these values changes."""
-        shown = {str(group): [shown.oncall, shown.emr] for group, shown in self.groups.items()}
-        return digest([self.kind, shown, sorted((str(s), i) for s, i in self.ids.items())])
+        """What a remembered decision is about: it lapses when any of these values changes.
+
+        Values count as they are compared: a provider by id, people by folded name and e-mail in any
+        order, so that neither a renamed provider nor a re-ordered list asks again (law 8).
+        """
+        shown = {
+            str(group): [_compared(group, shown.oncall), _compared(group, shown.emr)]
+            for group, shown in self.groups.items()
+        }
+        ids = sorted((str(s), i) for s, i in self.ids.items())
+        return digest([self.kind, shown, ids, sorted(self.about)])
 
     @property
     def version(self) -> str:
@@ -86,6 +96,18 @@ class Question:
 
     def choice(self, action: str) -> Choice | None:
         return next((choice for choice in self.choices if choice.action == action), None)
+
+
+def _compared(group: Group, shown: Any) -> Any:
+    if shown is None:
+        return None
+    match group:
+        case Group.PROVIDER:
+            return shown["id"]
+        case Group.PEOPLE:
+            return sorted([fold_name(p["name"]), fold_email(p["email"])] for p in shown)
+        case _:
+            return shown
 
 
 def choice_to_json(choice: Choice) -> dict[str, Any]:

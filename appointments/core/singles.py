@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,8 +21,8 @@ from appointments.core.policy import (
     create_gate,
 )
 from appointments.core.question import Choice, Question, Reason, Target
-from appointments.core.values import SKIP
-from appointments.core.view import View
+from appointments.core.values import SKIP, fitting_person
+from appointments.core.view import Candidate, View
 from emr_adapters.records import Group, Side, State
 
 MISSING_IN = {Side.ONCALL: Kind.MISSING_IN_ONCALL, Side.EMR: Kind.MISSING_IN_EMR}
@@ -85,7 +86,7 @@ def _create_or_ask(
 ) -> Single:
     target = half.side.other
     plans = create_plans(half, target, view, rules) if not lacking else {}
-    why = _why_create_asks(half, stop, rules)
+    why = _why_create_asks(half, stop, view, rules)
     if not why and set(plans) == {""}:
         plan = plans[""]
         if plan.fingerprint in view.failed_plans:
@@ -96,19 +97,22 @@ def _create_or_ask(
     return Single(question=_missing(half, Reason(why, {"fields": list(lacking)}), view, rules))
 
 
-def _why_create_asks(half: Half, stop: GateStop | None, rules: Rules) -> str:
+def _why_create_asks(half: Half, stop: GateStop | None, view: View, rules: Rules) -> str:
+    target = rules.capabilities[half.side.other]
+    if not target.can_create:
+        return "cannot_write"
     if stop is not None:
         return str(stop)
-    if not rules.capabilities[half.side.other].can_create:
-        return "cannot_write"
     if rules.permission(half.side, Subject.CREATE) is Permission.ASK:
         return "policy_asks"
     if rules.mode is not Mode.LIVE:
         return str(rules.mode)
-    first_seen = max(half.seen_at.values(), default=None)
-    if first_seen is None or first_seen < rules.page_started_at:
+    # It is missing since it is booked; what was changed about it later does not make that new.
+    booked = half.seen_at.get(Group.STATE) or min(half.seen_at.values(), default=None)
+    if booked is None or booked < rules.page_started_at:
         return "before_page"
-    return ""
+    limited = target.mails_people and view.recent_mails >= rules.mails_per_hour
+    return "mail_limit" if limited else ""
 
 
 def _missing(half: Half, reason: Reason, view: View, rules: Rules) -> Question:
@@ -139,9 +143,11 @@ def _possible_match(half: Half, view: View, rules: Rules) -> Question:
     free = [c for c in view.candidates if c.free]
     offered: list[Choice] = []
     if len(free) == 1:
-        offered.append(Choice(Action.LINK, recommended=len(view.candidates) == 1))
+        # The same slot alone is no reason to take two patients for one.
+        alike = any(fitting_person(p, q) for p in half.people for q in free[0].half.people)
+        offered.append(Choice(Action.LINK, recommended=alike and len(view.candidates) == 1))
     elif free:
-        offered.append(Choice(Action.LINK, targets=tuple(Target(c.id, c.id) for c in free)))
+        offered.append(Choice(Action.LINK, targets=_targets(free)))
     offered += [choices.NOT_A_MATCH, choices.LEAVE]
     ids = choices.ids_of(view)
     shown_view = view
@@ -149,9 +155,29 @@ def _possible_match(half: Half, view: View, rules: Rules) -> Question:
         other = view.candidates[0].half
         ids[other.side] = other.id
         shown_view = View(halves={**view.halves, other.side: other}, book=view.book)
-    reason = Reason("possible_match", {"candidates": [c.id for c in view.candidates]})
+    about = tuple(sorted(c.id for c in view.candidates))
+    reason = Reason("possible_match", {"candidates": list(about)})
     shown = choices.shown_groups(choices.VISIT_GROUPS, shown_view)
-    return Question(Kind.POSSIBLE_MATCH, reason, shown, tuple(offered), ids)
+    return Question(Kind.POSSIBLE_MATCH, reason, shown, tuple(offered), ids, about)
+
+
+def _targets(candidates: Iterable[Candidate]) -> tuple[Target, ...]:
+    """Whose visit and when, for those who see no screen of ours; screens say it in their own words."""
+    return tuple(
+        Target(
+            c.id,
+            " · ".join(
+                part
+                for part in (
+                    ", ".join(p.name or p.email for p in c.half.people),
+                    c.half.when.start.isoformat() if c.half.when.start else "",
+                    f"#{c.id}",
+                )
+                if part
+            ),
+        )
+        for c in candidates
+    )
 
 
 def _doubt_question(half: Half, view: View, rules: Rules) -> Question:
@@ -163,12 +189,16 @@ def _doubt_question(half: Half, view: View, rules: Rules) -> Question:
         proven = view.gate.sweep_complete and not view.candidates
         if create is not None and proven:
             offered.append(create)
-        free = tuple(Target(c.id, c.id) for c in view.candidates if c.free)
+        free = _targets(c for c in view.candidates if c.free)
         if free:
             offered.append(Choice(Action.LINK, targets=free))
     else:
         offered.append(choices.NOT_A_MATCH)
     offered += [choices.BY_HAND, choices.LEAVE]
-    reason = Reason(str(view.doubt.kind), {"ids": list(view.doubt.ids), "side": str(half.side)})
+    named, rivals = view.doubt.ids[:1], sorted(view.doubt.ids[1:])
+    about = (*named, *rivals)
+    reason = Reason(str(view.doubt.kind), {"ids": list(about), "side": str(half.side)})
     shown = choices.shown_groups(choices.VISIT_GROUPS, view)
-    return Question(view.doubt.kind, reason, shown, tuple(offered), choices.ids_of(view))
+    return Question(
+        view.doubt.kind, reason, shown, tuple(offered), choices.ids_of(view), about=about
+    )

@@ -9,6 +9,7 @@ alike and is never taken for a change of theirs (law 15).
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,23 @@ Value: TypeAlias = Any  # comparable: see the table in ``interpret``
 ONCALL_TYPES: Final = ("online", "inperson", "phone", "message")
 SKIP: Final = "skip"
 MINUTES_TOLERANCE: Final = 1  # OSCAR-like systems store inclusive ends, a minute or a second short
+GENERATIONS: Final = {"jr": "jr", "junior": "jr", "sr": "sr", "senior": "sr"} | {
+    numeral: numeral for numeral in ("ii", "iii", "iv")
+}
+# Letters that Unicode does not take apart into a plain one and an accent.
+_PLAIN_LETTERS: Final = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "æ": "ae",
+        "œ": "oe",
+        "ð": "d",
+        "þ": "th",
+        "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+    }
+    | dict.fromkeys("'`\u00b4\u2018\u2019\u02bc", "")  # every way to type an apostrophe
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +140,8 @@ def interpret(side: Side, group: Group, words: Words, book: Codebook) -> Value |
 
     ========  ==========================================
     when      ``When``
-    state     "booked" or "cancelled" (removed counts as cancelled here; the state itself asks)
+    state     "booked" or "cancelled" (removed counts as cancelled here; the state itself asks);
+              None for what is not a visit yet
     type      one of ``ONCALL_TYPES``, or "skip"
     provider  tuple of ``ProviderValue``
     people    tuple of ``Person``
@@ -135,6 +154,8 @@ def interpret(side: Side, group: Group, words: Words, book: Codebook) -> Value |
             start = datetime.fromisoformat(words["start"]) if words["start"] else None
             return When(start, words["minutes"])
         case Group.STATE:
+            if words == State.NOT_YET:
+                return None
             return "booked" if words == State.BOOKED else "cancelled"
         case Group.TYPE:
             return _interpret_type(side, tuple(words), book)
@@ -168,10 +189,11 @@ def _interpret_provider(
     side: Side, words: list[dict[str, str]], book: Codebook
 ) -> tuple[ProviderValue, ...] | Unmapped | None:
     if side is Side.ONCALL:
-        return tuple(
+        named = tuple(
             ProviderValue(item["id"], book.providers.get(item["id"]) or item["name"])
             for item in words
         )
+        return named or None
     mapped = tuple(
         ProviderValue(key, book.providers.get(key, item["name"]))
         for item in words
@@ -191,37 +213,56 @@ def fold_email(email: str) -> str:
 
 def fold_name(name: str) -> str:
     """Accents, case, punctuation and order of the parts removed: "Tremblay, Jean-François" and
-    "jean francois tremblay" fold alike."""
+    "jean francois tremblay" fold alike, and so do "O'Brien" and "OBrien"."""
+    plain = unicodedata.normalize("NFKD", name.casefold().translate(_PLAIN_LETTERS))
     flat = "".join(
         char if char.isalnum() else " "
-        for char in unicodedata.normalize("NFKD", name)
+        for char in plain.casefold().translate(_PLAIN_LETTERS)
         if not unicodedata.combining(char)
     )
-    return " ".join(sorted(flat.casefold().split()))
+    return " ".join(sorted(flat.split()))
 
 
 def names_fit(one: str, two: str) -> bool:
     """Equal when folded, or one is the other with parts left out or shortened to initials.
 
-    At least two parts must be there, so that "Marie" alone fits nobody. An empty name fits nothing.
+    At least two parts must be there, one of them in full on both sides, so that "Marie" alone fits
+    nobody and "J. S." neither. An empty name fits nothing. The order of the two does not matter.
     """
-    shorter, longer = sorted((fold_name(one).split(), fold_name(two).split()), key=len)
-    if shorter == longer:
-        return bool(shorter)
-    if len(shorter) < 2:
+    first, second = (Counter(fold_name(name).split()) for name in (one, two))
+    if first == second:
+        return bool(first)
+    common, left, right = first & second, first - second, second - first
+    if min(first.total(), second.total()) < 2 or not any(len(part) > 1 for part in common):
         return False
-    left = list(longer)
-    whole = 0
-    for part in sorted(shorter, key=len, reverse=True):
-        found = next((p for p in left if p == part), None)
-        if found is not None:
-            whole += 1
-        elif len(part) == 1:
-            found = next((p for p in left if p.startswith(part)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return whole >= 1
+    if left.total() > right.total():
+        left, right = right, left
+    # Every part left of the shorter name must be an initial of one left of the longer, or the reverse.
+    (short_initials, short_words), (long_initials, long_words) = _by_letter(left), _by_letter(right)
+    return short_initials <= long_words and short_words <= long_initials
+
+
+def _by_letter(parts: Counter[str]) -> tuple[Counter[str], Counter[str]]:
+    """How many initials and how many words begin with each letter."""
+    initials: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for part in parts.elements():
+        (initials if len(part) == 1 else words)[part[0]] += 1
+    return initials, words
+
+
+def same_generation(one: str, two: str) -> bool:
+    """Both junior, both senior, or neither says: "John Smith" is no proof for "John Smith Jr."."""
+    first, second = (
+        {GENERATIONS[part] for part in fold_name(name).split() if part in GENERATIONS}
+        for name in (one, two)
+    )
+    return first == second
+
+
+def certainly_named_alike(one: str, two: str) -> bool:
+    """Names that may prove identity together with an e-mail, not merely not speak against it."""
+    return names_fit(one, two) and same_generation(one, two)
 
 
 def same_person(one: Person, two: Person) -> bool:
