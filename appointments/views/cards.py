@@ -17,10 +17,7 @@ from appointments.views.people import patient_names, provider_names
 from emr_adapters.records import Group, Side
 
 URGENT_MINUTES, SOON_MINUTES = 60, 240
-MISSING_SIDE: Mapping[str, Side] = {
-    Kind.MISSING_IN_ONCALL: Side.ONCALL,
-    Kind.MISSING_IN_EMR: Side.EMR,
-}
+MISSING_KINDS = (Kind.MISSING_IN_ONCALL, Kind.MISSING_IN_EMR)
 QUIET = (Action.BY_HAND, Action.LEAVE_DIFFERENT)
 
 
@@ -121,7 +118,7 @@ class Card:
     @property
     def urgency(self) -> str:
         """How the chip looks: "now", "soon", "later", "past"."""
-        if self.row.start is None:
+        if self.row.start is None or self.row.status == Mismatch.Status.CLOSED:
             return "later"
         minutes = (self.row.start - self.now).total_seconds() / 60
         if minutes < 0:
@@ -274,9 +271,9 @@ def _option(choice: dict[str, Any], row: Mismatch, labels: Mapping[tuple[int, st
 
 
 def _group_rows(row: Mismatch) -> list[GroupRow]:
-    missing = MISSING_SIDE.get(row.kind)
-    if missing is not None and row.groups:
-        return [_single_row(row, missing)]
+    silent = [s for s in Side if all(v.get(s.value) is None for v in (row.groups or {}).values())]
+    if row.groups and len(silent) == 1:
+        return [_single_row(row, silent[0])]
     return [_group_row(row, group, shown) for group, shown in (row.groups or {}).items()]
 
 
@@ -289,8 +286,9 @@ def _single_row(row: Mismatch, missing: Side) -> GroupRow:
         for group, shown in row.groups.items()
         if shown.get(there.value) is not None and group != Group.STATE
     ]
+    lacks = _("not there") if row.kind in MISSING_KINDS else _("nothing linked")
     cells = {
-        missing: Cell(missing.value, _("not there"), stated=False),
+        missing: Cell(missing.value, lacks, stated=False),
         there: Cell(there.value, " · ".join(texts)),
     }
     return GroupRow(_("Visit"), False, (cells[Side.ONCALL], cells[Side.EMR]))

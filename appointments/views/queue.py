@@ -199,7 +199,7 @@ def _stale_sentence() -> str:
 
 def _row(request: HttpRequest, mismatch_id: int) -> Mismatch:
     rows = with_card_rows(Mismatch.objects.for_user(request.user))
-    return get_object_or_404(rows.distinct(), pk=mismatch_id)
+    return get_object_or_404(rows, pk=mismatch_id)
 
 
 def _ask_once_more(request: HttpRequest, row: Mismatch, action: str, target: str) -> HttpResponse:

@@ -246,7 +246,7 @@ def _fields(pair: Pair, gatherer: Gatherer) -> list[Field]:
                 name=wording.group_label(group),
                 oncall=texts[Side.ONCALL],
                 emr=texts[Side.EMR],
-                baseline=_value(group, before, pair),
+                baseline=_value(group, before, pair) if entry else _("not yet"),
                 differs=_differs(group, halves),
                 unconfirmed=bool(entry and entry.unconfirmed),
             )

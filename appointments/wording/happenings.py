@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -76,10 +77,15 @@ VERBS: Final[dict[str, Promise]] = {
     "resolved": gettext_lazy("decided"),
     "undone": gettext_lazy("took it back"),
     "released": gettext_lazy("let held writes go"),
+    "sent": gettext_lazy("wrote"),
+    "confirmed": gettext_lazy("read it back: it is as written"),
     "linked": gettext_lazy("linked the two sides"),
     "unlinked": gettext_lazy("took the two sides apart"),
     "agreed": gettext_lazy("saw both sides agree anew"),
+    "delivery_retried": gettext_lazy("had a webhook read again"),
+    "connection_resumed": gettext_lazy("resumed a connection"),
     "division_followed": gettext_lazy("set a division to observe"),
+    "division_rechecked": gettext_lazy("had a division compared afresh"),
 }
 
 
@@ -93,18 +99,21 @@ def error_sentence(code: str, side: str, detail: str = "") -> str:
 
 def push_title(push: Push) -> str:
     """The intended write in words: "Time to 10:30 in OnCall"."""
-    side = side_in_text(push.side)
-    values: dict[str, Any] = (push.plan or {}).get("values") or {}
-    zone = zone_of(push)
-    if push.operation == Operation.CREATE:
+    return _plan_title({**(push.plan or {}), "side": push.side}, push.before or {}, zone_of(push))
+
+
+def _plan_title(plan: dict[str, Any], before: dict[str, Any], zone: ZoneInfo) -> str:
+    side = side_in_text(str(plan.get("side", "")))
+    values: dict[str, Any] = plan.get("values") or {}
+    operation = plan.get("operation")
+    if operation == Operation.CREATE:
         when = values.get(Group.WHEN)
         text = value_text(Group.WHEN, when, zone) if when else _("a visit")
         return _("Create in %(side)s: %(what)s") % {"side": side, "what": text}
-    if push.operation == Operation.CANCEL:
+    if operation == Operation.CANCEL:
         return _("Cancel in %(side)s") % {"side": side}
-    if push.operation == Operation.REFERENCE or not values:
+    if operation == Operation.REFERENCE or not values:
         return _("Store the reference in %(side)s") % {"side": side}
-    before = push.before or {}
     said = [
         _("%(group)s to %(value)s")
         % {
@@ -176,6 +185,9 @@ def audit_sentence(event: AuditEvent) -> str:
         verb += f": {LABELS.get(action, action)}"
     if event.verb == "viewed" and len(event.subjects or ()) > 1:
         verb = _("saw it in a list")
+    if event.verb == "sent" and details.get("plan"):
+        title = _plan_title(details["plan"], details.get("before") or {}, zone_of(event))
+        verb += f": {title[:1].lower()}{title[1:]}"
     if event.verb == "agreed" and details.get("group"):
         verb += f": {group_label(str(details['group'])).lower()}"
     return sentence(f"{event.actor or _('somebody')} {verb}")

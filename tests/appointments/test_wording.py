@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.policy import GateStop, Mode
 from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
 from appointments.wording import reasons
-from appointments.wording.happenings import PUSH_STATES
+from appointments.wording.happenings import PUSH_STATES, VERBS
 from appointments.wording.scopes import SCOPES
 from tests.make import make_choice, make_plan, when
 
@@ -353,6 +354,25 @@ def test_pushes_runs_deliveries_and_events_are_told_in_sentences():
 )
 def test_time_to_a_visit(minutes, text):
     assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
+
+
+def test_every_verb_of_the_audit_trail_has_words():
+    product = CORE.parent
+    source = "".join(p.read_text(encoding="utf-8") for p in product.rglob("*.py"))
+    verbs = set(re.findall(r'\bverb="(\w+)"', source))
+    assert {"resolved", "sent", "viewed"} <= verbs
+    assert verbs <= set(VERBS)
+
+
+def test_the_audit_trail_says_what_was_written():
+    plan = make_plan("oncall", values={"when": when(HALF)})
+    event = AuditEvent(
+        actor="maria",
+        verb="sent",
+        details={"plan": plan, "before": {"when": when(TEN)}},
+        division=Division(time_zone="America/Toronto"),
+    )
+    assert wording.audit_sentence(event) == "Maria wrote: time to 10:30 in OnCall."
 
 
 def test_a_closed_question_says_why():
