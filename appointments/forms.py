@@ -18,6 +18,7 @@ from appointments.wording import kind_label
 from emr_adapters.records import Side
 
 MOST_TOKENS = 6
+CALENDAR = range(1970, 2200)  # beyond it no instant can be made of a day in every zone
 
 
 class ResolveForm(forms.Form):
@@ -28,7 +29,8 @@ class ResolveForm(forms.Form):
     confirmed = forms.BooleanField(required=False)
 
     def target(self) -> str:
-        return str(self.data.get(f"target_{self.cleaned_data['action']}", ""))[:300]
+        picked = str(self.data.get(f"target_{self.cleaned_data['action']}", ""))
+        return picked.replace("\0", "")[:300]
 
 
 class SearchForm(forms.Form):
@@ -83,6 +85,8 @@ class _OfDivision(django_filters.FilterSet):  # type: ignore[misc]
     def on_day(self, rows: QuerySet[Any], _name: str, day: date) -> QuerySet[Any]:
         """Visits that start on that day, each in its own division's zone (law 13)."""
         wanted = Q(pk__in=[])
+        if day.year not in CALENDAR:
+            return rows.none()
         for key in {division.time_zone for division in self.divisions}:
             first, last = day_bounds(day, ZoneInfo(key))
             for name in self.starts:

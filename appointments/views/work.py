@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -153,7 +153,9 @@ def pushes_release(request: HttpRequest) -> HttpResponse:
     pk = int(number) if number.isdecimal() and len(number) < 19 else 0
     division = get_object_or_404(divisions_of(request.user), pk=pk)
     require_settling(request.user, division.pk)
-    kind = str(request.POST.get("kind", ""))[:10]
+    kind = str(request.POST.get("kind", ""))
+    if not kind.isalpha():
+        raise Http404
     count = resolution.release_held(division=division, kind=kind, user=request.user)
     words = ngettext("%(n)d write was let go.", "%(n)d writes were let go.", count) % {"n": count}
     return back(request, reverse("pushes"), words, messages.SUCCESS)

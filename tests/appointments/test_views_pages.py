@@ -297,3 +297,47 @@ def test_errors_are_pages_in_words(client):
 
 def test_answers_are_not_kept_by_browsers_or_proxies(client):
     assert client.get(reverse("queue")).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("queue", {"day": "9999-12-31"}),
+        ("queue", {"day": "0001-01-01", "division": "0", "kind": "x", "page": "-1"}),
+        ("queue", {"status": "nonsense", "page": "99999999999999999999"}),
+        ("visits", {"day": "9999-12-31", "division": "99999999999999999999"}),
+        ("pushes", {"division": "\0", "status": "x"}),
+        ("runs", {"status": "x", "page": "nan"}),
+        ("deliveries", {"status": "\0"}),
+    ],
+)
+def test_strange_questions_get_a_page(client, division, name, query):
+    make_mismatch(division)
+    assert text(client, name, **query)
+
+
+@pytest.mark.parametrize(
+    "words", ["\0", "%", "_", "'; --", "a" * 200, "é" * 40, "@", "99999999999999999999"]
+)
+def test_strange_searches_get_a_page(client, division, words):
+    make_mismatch(division)
+    for name in ("queue", "visits"):
+        assert client.post(reverse(name), {"q": words}, follow=True).status_code == 200
+
+
+def test_strange_numbers_lead_nowhere(client, division):
+    huge = "9" * 25
+    for name in ("visit", "visit_raw", "mismatch_card"):
+        assert client.get(reverse(name, args=[huge])).status_code == 404, name
+    for name in ("push_retry", "delivery_retry", "mismatch_resolve", "mismatch_undo"):
+        assert client.post(reverse(name, args=[huge])).status_code == 404, name
+    data = {"division": division.pk, "kind": "when\0"}
+    assert client.post(reverse("pushes_release"), data).status_code == 404
+
+
+def test_what_may_not_be_done_is_refused_in_words(division):
+    viewer = signed_in(make_user("viewer", division, role=Role.VIEWER))
+    push = make_push(make_pair(division), status="failed")
+    answer = viewer.post(reverse("push_retry", args=[push.pk]))
+    assert answer.status_code == 403
+    assert "may not do it" in answer.content.decode()
