@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from appointments import mirror, mismatches, remotes
+from appointments.gathering import Gatherer
 from appointments.models import Connection, Division, Pair, Run
 from emr_adapters.base import Capabilities
 from emr_adapters.errors import AdapterError, NotConfigured
@@ -29,6 +30,7 @@ NIGHTLY_AFTER: Final = timedelta(hours=12)
 LOST_PAGE: Final = 10 * MINUTE  # the queue hands a lost page out again well before that
 COMPARE_FOR: Final = 5.0
 PAIRS_AT_ONCE: Final = 5
+LINKS_AT_ONCE: Final = 500
 TASK_LASTS: Final = 2 * MINUTE  # longer than any task may
 RECORDS_AT_ONCE: Final = 40  # direct reads of one task, at two a second
 
@@ -91,6 +93,19 @@ def compare_for_a_while() -> bool:
             return True
     news = Pair.objects.due(timezone.now()).filter(recheck_at__gte=began)
     return news.filter(division__in=comparable_divisions()).exists()
+
+
+def link_due() -> int:
+    """Link what names each other or certainly is one visit. Returns how many.
+
+    This needs no request. Comparing first asks the other system about each single half: after a first
+    complete list that would be two requests for every visit there is.
+    """
+    now = timezone.now()
+    singles = Pair.objects.due(now).filter(Q(oncall=None) | Q(emr=None))
+    related = ("oncall", "emr", "division__oncall", "division__emr")
+    ours = singles.filter(division__in=comparable_divisions()).select_related(*related)
+    return mismatches.pair_due(ours.order_by("recheck_at", "pk")[:LINKS_AT_ONCE], Gatherer(now))
 
 
 def comparable_divisions() -> QuerySet[Division, Division]:

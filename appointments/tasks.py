@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from appointments import deliveries, leases, mirror, nudges, outbox, rhythm
 from appointments.mismatches import comparing
-from appointments.models import Connection, Division
+from appointments.models import Connection, Division, Run
 
 ABSENT_AT_ONCE: Final = 20
 TICK_LASTS: Final = 30.0
@@ -42,6 +42,8 @@ def _start_reading(connection: Connection) -> None:
 def read_page(connection_id: int, kind: str) -> None:
     """One page of a listing; while pages remain, the next one follows."""
     more = rhythm.attempt(connection_id, lambda c: mirror.start_or_continue(c, kind))
+    if more is False and kind == Run.Kind.SWEEP:
+        rhythm.link_due()
     if more is not None:
         nudges.once("compare", every=rhythm.MINUTE)
     if more:

@@ -444,3 +444,14 @@ def test_one_comparison_is_under_way_at_a_time(work):
     assert nudges.once("compare", every=60) is False
     assert work.drain() == ["compare"]
     assert nudges.once("compare", every=60) is True
+
+
+def test_halves_that_name_each_other_are_linked_before_anybody_is_asked(work):
+    for number in range(4):
+        ours = work.book(work.oncall_system, reference=f"e{number}")
+        work.book(work.emr_system, id=f"e{number}", reference=ours)
+    work.tick()
+    work.drain()
+    assert Pair.objects.exclude(oncall=None).exclude(emr=None).count() == 4
+    asked = {operation for operation, _ in [*work.emr_system.calls, *work.oncall_system.calls]}
+    assert asked == {"list"}
