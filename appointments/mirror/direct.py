@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from appointments import remotes
 from appointments.core.compare import Half
-from appointments.mirror.storing import Stored, make_due, reading_of, store
+from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
 from appointments.models import Appointment, Connection, Division, Pair
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
@@ -38,13 +38,16 @@ def refresh(connection: Connection, remote_id: str, *, adapter: Adapter | None =
         remotes.pause(connection, error)
         raise
     remotes.answered(connection)
-    return store(
+    stored = store(
         connection,
         reading.record,
         reading.began_at,
         reading=reading_of(connection, adapter),
         parse=adapter.parse,
     )
+    if stored is not Stored.OLDER:
+        close_readable(connection, [reading.record.id])
+    return stored
 
 
 def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) -> None:

@@ -20,7 +20,14 @@ from django.utils import timezone
 from appointments import remotes
 from appointments.core.plans import digest
 from appointments.mirror.direct import refresh
-from appointments.mirror.storing import Stored, reading_of, set_aside, store
+from appointments.mirror.storing import (
+    Stored,
+    close_readable,
+    close_unlisted,
+    reading_of,
+    set_aside,
+    store,
+)
 from appointments.models import Appointment, Connection, Division, Pair, Run
 from emr_adapters.base import Adapter, Page, Window
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
@@ -191,6 +198,7 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
             overtaken.append(record.id)
         if stored in (Stored.NEW, Stored.CHANGED):
             run.changed += 1
+    close_readable(connection, set(ids) - {item.id for item in unreadable})
     for item in unreadable:
         set_aside(connection, item, sweep)
     _read_overtaken(connection, overtaken, run, adapter)
@@ -261,6 +269,7 @@ def _conclude(connection: Connection, run: Run) -> None:
         sweep_seconds=(timezone.now() - run.began_at).total_seconds(),
         changes_read_to=run.began_at,
     )
+    close_unlisted(run)
     _recheck_singles(connection)
 
 

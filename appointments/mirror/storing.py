@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from appointments.core.choices import LEAVE
@@ -21,6 +22,7 @@ from appointments.models import (
     AppointmentPerson,
     Baseline,
     Connection,
+    Decision,
     Division,
     Mismatch,
     Pair,
@@ -39,6 +41,7 @@ from emr_adapters.records import (
     record_to_json,
 )
 
+LISTED_AT: Final = "listed_at"  # the beginning of the last list that held an unreadable item
 Parse: TypeAlias = Callable[[Mapping[str, Any]], AppointmentRecord]
 
 
@@ -101,7 +104,6 @@ def store(
             _write_people(held, merged)
         if news or explained:
             make_due(held)
-        _close_unreadable(connection, record.id)
         return Stored.CHANGED if news else Stored.SAME
 
 
@@ -129,7 +131,6 @@ def _create(
     Pair.objects.create(
         **{fresh.side: fresh}, division=fresh.division, recheck_at=now, created_at=now
     )
-    _close_unreadable(connection, record.id)
 
 
 def _fill(
@@ -254,7 +255,11 @@ def set_aside(connection: Connection, item: Unreadable, run: Run | None) -> None
     facts = {
         "division": held.division if held else _any_division(connection),
         "reason_code": "unreadable",
-        "reason_details": {"side": connection.side, "why": item.reason},
+        "reason_details": {
+            "side": connection.side,
+            "why": item.reason,
+            LISTED_AT: run.began_at.isoformat() if run else "",
+        },
         "oncall_id" if connection.side == Side.ONCALL else "emr_id": item.id,
         "version": digest([key, item.reason]),
         "subject": digest([key, item.reason]),
@@ -263,11 +268,17 @@ def set_aside(connection: Connection, item: Unreadable, run: Run | None) -> None
     }
     about = {"kind": Kind.UNREADABLE, "connection": connection, "subject_key": key}
     known = Mismatch.objects.filter(**about, pair__isnull=True, subject=facts["subject"])
-    if not known.unsettled().exists() and not known.filter(decisions__ended_at=None).exists():
-        Mismatch.objects.unsettled().filter(**about).update(
-            status=Mismatch.Status.CLOSED, closed_because="changed", closed_at=timezone.now()
-        )
-        Mismatch.objects.create(**about, **facts)
+    held_open = known.unsettled().first()
+    if held_open is not None:
+        if run is not None:
+            Mismatch.objects.filter(pk=held_open.pk).update(
+                reason_details={**held_open.reason_details, LISTED_AT: run.began_at.isoformat()}
+            )
+        return
+    if Decision.objects.filter(mismatch__in=known, ended_at=None).exists():
+        return
+    _close(Mismatch.objects.filter(**about), "changed")
+    Mismatch.objects.create(**about, **facts)
 
 
 def _any_division(connection: Connection) -> Division | None:
@@ -276,7 +287,25 @@ def _any_division(connection: Connection) -> Division | None:
     return division
 
 
-def _close_unreadable(connection: Connection, remote_id: str) -> None:
-    Mismatch.objects.unsettled().filter(
-        pair__isnull=True, connection=connection, subject_key=remote_id, kind="unreadable"
-    ).update(status=Mismatch.Status.CLOSED, closed_because="readable", closed_at=timezone.now())
+def close_readable(connection: Connection, remote_ids: Iterable[str]) -> None:
+    """These were read: what was set aside of them is settled, whether or not it brought news."""
+    _close(
+        Mismatch.objects.filter(
+            kind=Kind.UNREADABLE, connection=connection, subject_key__in=list(remote_ids)
+        ),
+        "readable",
+    )
+
+
+def close_unlisted(run: Run) -> None:
+    """A complete list without the item (it may never have had an id): readable by now, or no more."""
+    listed = {f"reason_details__{LISTED_AT}": run.began_at.isoformat()}
+    open_ones = Mismatch.objects.unsettled().filter(kind=Kind.UNREADABLE, connection=run.connection)
+    still_there = list(open_ones.filter(**listed).values_list("pk", flat=True))
+    _close(open_ones.exclude(pk__in=still_there), "readable")
+
+
+def _close(mismatches: QuerySet[Mismatch], because: str) -> None:
+    mismatches.filter(pair__isnull=True).exclude(status=Mismatch.Status.CLOSED).update(
+        status=Mismatch.Status.CLOSED, closed_because=because, closed_at=timezone.now()
+    )

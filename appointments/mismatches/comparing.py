@@ -26,7 +26,14 @@ from appointments.models import Baseline, Division, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
 
 logger = logging.getLogger(__name__)
-LOOK_AGAIN = ("possible_match", "duplicate_reference", "dangling_reference", "moved")
+# Answered by other visits, or (a patient whom reception registers) by a look-up.
+LOOK_AGAIN = (
+    "possible_match",
+    "duplicate_reference",
+    "dangling_reference",
+    "moved",
+    "missing_in_emr",
+)
 HANDS_OFF = timedelta(seconds=30)
 AFTER_A_BUG = timedelta(minutes=30)
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from appointments import resolution
-from appointments.configuration import changing
+from appointments.configuration.changing import changing
 from appointments.models import AuditEvent, Division, Push
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
