@@ -57,7 +57,7 @@ class QueueStatus:
     """What a person means by a state of the queue."""
 
     TODO, BY_HAND, SETTLED = "todo", "waiting", "settled"
-    CHOICES = [(TODO, _("To decide")), (BY_HAND, _("Done by hand")), (SETTLED, _("Settled"))]
+    CHOICES = [(TODO, _("To decide")), (BY_HAND, _("By hand")), (SETTLED, _("Settled"))]
     ROWS = {
         TODO: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING],
         BY_HAND: [Mismatch.Status.WAITING],
