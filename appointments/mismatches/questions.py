@@ -14,13 +14,16 @@ from appointments.core.view import View
 from appointments.models import Decision, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
 
+UNDO = "undo"
 REMEMBERED = (Action.LEAVE_DIFFERENT, Action.BY_HAND)
 
 
 def settle(pair: Pair, view: View, verdict: Verdict, now: datetime) -> Mismatch | None:
     """Open, refresh or close the pair's mismatch. Returns the unsettled one."""
     question = verdict.question
-    click = pair.pushes.filter(automatic=False, status__in=["waiting", "held"]).first()
+    # An undo is no answer to a question: it is decided when it is sent.
+    clicks = pair.pushes.filter(automatic=False, status__in=["waiting", "held"])
+    click = clicks.exclude(action=UNDO).first()
     decision = _lapse(pair, question, now)
     if question is None:
         _drop(click, "settled", now)
