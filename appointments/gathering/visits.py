@@ -211,14 +211,16 @@ class Gatherer:
         if row is None:
             return view
         doubt = self._doubt(row, pair, division)
-        candidates = () if doubt else self.candidates(row, half, division)
+        rivals = doubt is not None and doubt.kind is Kind.DUPLICATE_REFERENCE
+        candidates = () if rivals else self.candidates(row, half, division)
         target = division.connection(half.side.other)
+        proven = self.proven(target) and not _reference_unknown(row, pair, target)
         return replace(
             view,
             doubt=doubt,
             candidates=candidates,
             listed_elsewhere=self._listed_elsewhere(row, half, candidates, division),
-            gate=GateFacts(sweep_complete=self.proven(target)),
+            gate=GateFacts(sweep_complete=proven),
         )
 
     def proven(self, connection: Connection) -> bool:
@@ -312,3 +314,12 @@ class Gatherer:
         return Appointment.objects.filter(
             connection_id=connection_id, **{f"pair_as_{side}__{side.other}__isnull": True}
         )
+
+
+def _reference_unknown(row: Appointment, pair: Pair, target: Connection) -> bool:
+    """It names a record that was neither mirrored nor looked up yet: nothing is concluded until then."""
+    return (
+        bool(row.reference)
+        and pair.reference_missing_at is None
+        and not target.appointments.filter(remote_id=row.reference).exists()
+    )
