@@ -9,3 +9,6 @@ class AppointmentsConfig(AppConfig):
     name = "appointments"
     verbose_name = "SyncPortal"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from appointments import checks  # noqa: F401, PLC0415 -- registered once models exist

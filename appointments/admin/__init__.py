@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from appointments import checks
 from appointments.admin import accounts, connections, divisions, providers, records
 
-__all__ = ["accounts", "checks", "connections", "divisions", "providers", "records"]
+__all__ = ["accounts", "connections", "divisions", "providers", "records"]
 
 admin.site.site_header = "SyncPortal administration"
 admin.site.site_title = "SyncPortal"

@@ -46,8 +46,9 @@ def compare_due(
 ) -> int:
     """Pair and compare what is due, at most ``limit`` visits. Returns how many were looked at.
 
-    Order matters: first the answers of the remotes that deciding needs, then links, then decisions, so
-    that a visit is never called missing while its partner waits in the same batch.
+    Order matters: links, then what only the remotes know about those left single, then links again,
+    then decisions: a visit is never called missing while its partner waits in the same batch, and no
+    request is spent on one that has its partner here.
     """
     now = timezone.now()
     gatherer = Gatherer(now)
@@ -59,9 +60,11 @@ def compare_due(
     pairs = list(due.order_by("recheck_at", "pk")[:limit])
     if not pairs:
         return 0
-    if look_up:
-        pairing.look_up_due(pairs, gatherer)
     pairing.pair_due(pairs, gatherer)
+    if look_up:
+        left = list(due.filter(pk__in=[pair.pk for pair in pairs]))
+        if pairing.look_up_due(left, gatherer):
+            pairing.pair_due(left, gatherer)
     touched: set[int] = set()
     for pair in pairs:
         if _compare_safely(pair, gatherer) and pair.division_id:

@@ -31,11 +31,13 @@ from emr_adapters.errors import AdapterError, NotConfigured
 from emr_adapters.records import Side
 
 
-def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> None:
+def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
     """Ask the other side what deciding about single visits needs: their reference, their patients.
 
     A system that does not answer leaves the question open; the visit is then asked about, not written.
+    Returns how many were looked up.
     """
+    asked = 0
     adapters: dict[int, Adapter | None] = {}
     for pair in pairs:
         halves = pair.halves
@@ -54,6 +56,7 @@ def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> None:
         adapter = adapters[target.pk]
         if adapter is None:
             continue
+        asked += 1
         try:
             look_up(pair, half, adapter=adapter)
         except NotConfigured as error:
@@ -61,6 +64,7 @@ def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> None:
             adapters[target.pk] = None
         except AdapterError:
             continue
+    return asked
 
 
 def _adapter_or_none(connection: Connection) -> Adapter | None:

@@ -107,11 +107,7 @@ class Appointment(models.Model):
         ]
         indexes = [
             models.Index(fields=["connection", "start"]),
-            models.Index(
-                fields=["connection", "reference"],
-                condition=~Q(reference=""),
-                name="appointment_reference",
-            ),
+            models.Index(fields=["connection", "reference"]),
             models.Index(fields=["division", "start"]),
         ]
 

@@ -68,6 +68,7 @@ class Mismatch(models.Model):
     objects = MismatchQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "mismatches"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -184,6 +185,7 @@ class Push(models.Model):
     objects = PushQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "pushes"
         ordering = ["-pk"]
         constraints = [
             # Law 5: at most one push is under way for a pair.
@@ -223,6 +225,7 @@ class Delivery(models.Model):
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         ordering = ["-pk"]
         indexes = [models.Index(fields=["status", "not_before"])]
 

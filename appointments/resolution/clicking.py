@@ -1,21 +1,17 @@
-"""Stage 3: a click → audit row + outbox row or remembered decision, in one transaction.
-
-A click is about what the person saw: with a version that is no longer shown it is refused. It leaves
-``UNDO_SECONDS`` later; until then undo takes it back and nothing was sent.
-"""
+"""Carry out what a person chose: queue the write, or remember the decision."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from appointments import audit
 from appointments.core.decisions import decide
-from appointments.core.kinds import Action, Kind, Operation
-from appointments.core.plans import Plan, value_from_json
+from appointments.core.kinds import Action, Kind
+from appointments.core.plans import Plan
 from appointments.core.policy import Mode
 from appointments.core.question import Choice, Question
 from appointments.core.view import View
@@ -23,28 +19,10 @@ from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
 from appointments.mismatches import compare_pair, link, unlink
 from appointments.mismatches.comparing import make_push
-from appointments.models import Appointment, Decision, Division, Mismatch, Pair, Push
+from appointments.models import Appointment, Decision, Mismatch, Pair, Push
+from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
 from appointments.wording.refusals import NOT_OFFERED
-from emr_adapters.records import Group, Side
-
-UNDO_SECONDS: Final = 8
-REMEMBERED: Final = (Action.LEAVE_DIFFERENT, Action.BY_HAND)
-
-
-class Stale(Exception):
-    """What the person decided on is no longer what is true; ``mismatch`` is the fresh one."""
-
-    def __init__(self, mismatch: Mismatch) -> None:
-        super().__init__("the mismatch has changed")
-        self.mismatch = mismatch
-
-
-class NotOffered(Exception):
-    """The action is not among the choices, or not now; ``reason`` is a sentence for the person."""
-
-    def __init__(self, reason: object) -> None:
-        super().__init__(str(reason))
-        self.reason = str(reason)
+from emr_adapters.records import Side
 
 
 def confirmation_needed(mismatch: Mismatch, action: str) -> bool:
@@ -86,33 +64,7 @@ def resolve(
                 "mismatch": mismatch.pk,
             },
         )
-    return _after(mismatch)
-
-
-def undo(*, mismatch_id: int, version: str, user: Any) -> Mismatch:
-    """Take back the last click: a waiting push, a remembered decision, a link; or write it back.
-
-    Raises Stale and NotOffered as ``resolve`` does.
-    """
-    with transaction.atomic():
-        mismatch = Mismatch.objects.select_for_update().get(pk=mismatch_id)
-        if mismatch.version != version:
-            raise Stale(mismatch)
-        what = _undo_waiting(mismatch) or _undo_decision(mismatch) or _write_back(mismatch, user)
-        if not what:
-            raise NotOffered(NOT_OFFERED["undo"])
-        audit.record(
-            verb="undone",
-            user=user,
-            pair=mismatch.pair,
-            division=mismatch.division,
-            subjects=[mismatch.pair_id or ""],
-            details={"what": what, "mismatch": mismatch.pk},
-        )
-    return _after(mismatch)
-
-
-# --- resolving --------------------------------------------------------------------------------------------
+    return look_after(mismatch)
 
 
 def _look_again(mismatch_id: int) -> None:
@@ -288,7 +240,7 @@ def _decision(
     )
 
 
-def _after(mismatch: Mismatch) -> Mismatch:
+def look_after(mismatch: Mismatch) -> Mismatch:
     """Compare afresh what the decision concerned, and return the row as it is now."""
     pairs = {mismatch.pair_id or 0} | set(
         Pair.objects.filter(recheck_at__lte=timezone.now(), division=mismatch.division)
@@ -299,103 +251,3 @@ def _after(mismatch: Mismatch) -> Mismatch:
     for pair_id in pairs:
         compare_pair(pair_id, gatherer)
     return Mismatch.objects.get(pk=mismatch.pk)
-
-
-# --- undoing ----------------------------------------------------------------------------------------------
-
-
-def _undo_waiting(mismatch: Mismatch) -> str:
-    """Conditional, so that it either beats the worker's claim or leaves the push alone."""
-    taken = mismatch.pushes.filter(automatic=False, status__in=["waiting", "held"]).update(
-        status=Push.Status.UNDONE, finished_at=timezone.now()
-    )
-    if not taken:
-        return ""
-    mismatch.status = Mismatch.Status.OPEN
-    mismatch.save(update_fields=["status"])
-    return "click"
-
-
-def _undo_decision(mismatch: Mismatch) -> str:
-    decision = mismatch.decisions.filter(ended_at=None).first()
-    if decision is None:
-        return ""
-    mismatch.decisions.filter(ended_at=None, action=decision.action).update(
-        ended_at=timezone.now(), ended_because="undone"
-    )
-    if decision.action == Action.LINK and mismatch.pair is not None:
-        unlink(mismatch.pair)
-    pairs = Pair.objects.filter(pk=mismatch.pair_id or 0)
-    if decision.oncall_id:
-        pairs |= Pair.objects.filter(oncall=decision.oncall_id)
-        pairs |= Pair.objects.filter(emr=decision.emr_id)
-    pairs.update(recheck_at=timezone.now())
-    if mismatch.status == Mismatch.Status.CLOSED and not _others_unsettled(mismatch):
-        # The same row again: what is compared next refreshes or closes it.
-        mismatch.status = Mismatch.Status.OPEN
-        mismatch.closed_because, mismatch.closed_at = "", None
-        mismatch.save(update_fields=["status", "closed_because", "closed_at"])
-    return str(decision.action)
-
-
-def _others_unsettled(mismatch: Mismatch) -> bool:
-    return Mismatch.objects.unsettled().filter(pair=mismatch.pair_id or 0).exists()
-
-
-def _write_back(mismatch: Mismatch, user: Any) -> str:
-    """A sent update is undone by a new write with the values it replaced; other writes are not."""
-    push = mismatch.pushes.filter(status=Push.Status.DONE, operation=Operation.UPDATE).first()
-    pair = mismatch.pair
-    if push is None or pair is None or pair.division is None or push.plan.get("adopts"):
-        return ""
-    if pair.division.mode != Mode.LIVE:
-        raise NotOffered(NOT_OFFERED[str(pair.division.mode)])
-    if pair.pushes.under_way().exists():
-        raise NotOffered(NOT_OFFERED["settling"])
-    groups = {Group(g) for g in push.plan["values"]}
-    values = {g: value_from_json(g, push.before[str(g)]) for g in groups if str(g) in push.before}
-    gatherer = Gatherer(timezone.now())
-    view = gatherer.view(pair, pair.division)
-    now_there = view.halves[Side(push.side)].values
-    if any(now_there.get(g) != value_from_json(g, push.plan["values"][str(g)]) for g in values):
-        raise NotOffered(NOT_OFFERED["moved_on"])
-    plan = Plan(Operation.UPDATE, Side(push.side), values, mails=tuple(push.mails))
-    back = make_push(pair, view, plan, now=timezone.now())
-    back.automatic = False
-    back.action = "undo"
-    back.mismatch = mismatch
-    back.user = user
-    back.not_before = timezone.now() + timedelta(seconds=UNDO_SECONDS)
-    back.save()
-    return "write_back"
-
-
-# --- pushes ------------------------------------------------------------------------------------------------
-
-
-def retry(*, push_id: int, user: Any) -> Mismatch:
-    """Try a failed write again, as the choice of its mismatch. Raises NotOffered, Stale."""
-    push = Push.objects.get(pk=push_id)
-    mismatch = Mismatch.objects.unsettled().filter(pair=push.pair_id).first()
-    action = Action.RETRY if push.automatic else push.action
-    if push.status != Push.Status.FAILED or mismatch is None:
-        raise NotOffered(NOT_OFFERED["not_failed"])
-    return resolve(
-        mismatch_id=mismatch.pk,
-        action=action,
-        version=mismatch.version,
-        target=push.target,
-        user=user,
-    )
-
-
-def release_held(*, division: Division, kind: str, user: Any) -> int:
-    """Let go what the brake holds, after a person has looked. Returns how many writes."""
-    with transaction.atomic():
-        count = Push.objects.filter(division=division, kind=kind, status=Push.Status.HELD).update(
-            status=Push.Status.WAITING, released=True, not_before=timezone.now()
-        )
-        audit.record(
-            verb="released", user=user, division=division, details={"kind": kind, "count": count}
-        )
-    return count

@@ -1,0 +1,23 @@
+"""Stage 3: a click → audit row + outbox row or remembered decision, in one transaction.
+
+A click is about what the person saw: with a version that is no longer shown it is refused. It leaves
+``UNDO_SECONDS`` later; until then undo takes it back and nothing was sent.
+"""
+
+from __future__ import annotations
+
+from appointments.resolution.clicking import confirmation_needed, resolve
+from appointments.resolution.pushes import release_held, retry
+from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
+from appointments.resolution.undoing import undo
+
+__all__ = [
+    "UNDO_SECONDS",
+    "NotOffered",
+    "Stale",
+    "confirmation_needed",
+    "release_held",
+    "resolve",
+    "retry",
+    "undo",
+]
