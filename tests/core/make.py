@@ -12,7 +12,7 @@ from typing import Any
 
 from appointments.core.compare import BaselineEntry, Half
 from appointments.core.plans import Plan
-from appointments.core.policy import Mode, Permission, Rules, Subject
+from appointments.core.policy import GateFacts, Mode, Permission, Rules, Subject
 from appointments.core.question import Question
 from appointments.core.values import Codebook, ProviderValue, When
 from appointments.core.view import View
@@ -124,8 +124,6 @@ def by_side(record: Side, of_record: Mapping[str, Any], of_other: Mapping[str, A
 
 def make_single(side: Side, *, swept: bool = True, **said: Any) -> View:
     """A visit of one side whose partner is missing, after a complete list of the other side."""
-    from appointments.core.policy import GateFacts
-
     fields = {name: said.pop(name) for name in list(said) if name in View.__dataclass_fields__}
     fields.setdefault("known_patients", (replace(ANA, id="Patient/1", birth_date="1980-01-02"),))
     fields.setdefault("gate", GateFacts(sweep_complete=swept))
