@@ -133,8 +133,7 @@ def test_two_not_founds_within_ten_minutes_are_one(clinic: Clinic):
         "status",
         times=2,
         status=404,
-        body='{"detail":"Not found."}',
-        headers={"Content-Type": "application/json"},
+        body={"detail": "Not found."},
         match={"path": f"/appointments/{oncall_id}/"},
     )
 
