@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from appointments import remotes
 from appointments.models import Appointment, Connection, Pair, Push
+from emr_adapters.errors import NotConfigured
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
     agreed,
@@ -167,7 +168,7 @@ def test_refused_credentials_pause_the_connection_without_hammering(
     connection = Connection.objects.get(side=system)
     assert connection.paused_at is not None
     assert connection.paused_reason.endswith(f"refused the credentials ({status}).")
-    assert remotes.pause(connection, remotes.NotConfigured("again")) is False  # one alert
+    assert remotes.pause(connection, NotConfigured("again")) is False  # one alert
     # Jobs leave it alone; a person who starts a pass tries it once.
     Pair.objects.update(recheck_at=timezone.now())
     compare()

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from appointments import outbox, resolution
+from appointments import audit, outbox, resolution
 from appointments.mismatches import link
 from appointments.models import Appointment, Pair, Push
 from appointments.oncall.client import OnCallAdapter
@@ -192,9 +192,9 @@ CRASHES: dict[str, tuple[Callable[..., None], Any, str]] = {
     "before the mark": (dies_before, sending, "_mark_sent"),
     "between mark and request": (dies_before, OnCallAdapter, "create"),
     "after the request": (dies_after, OnCallAdapter, "create"),
-    "before the audit row": (dies_before, sending.audit, "record"),
-    "before reading back": (dies_before, proving.mirror, "refresh"),
-    "after reading back": (dies_after, proving.mirror, "refresh"),
+    "before the audit row": (dies_before, audit, "record"),
+    "before reading back": (dies_before, proving, "read_back"),
+    "after reading back": (dies_after, proving, "_shows"),
     "before it is done": (dies_before, proving, "_done"),
     "inside done": (dies_after, proving, "_join"),
     "after done": (dies_after, proving, "_done"),

@@ -45,20 +45,16 @@ def bodies(clinic: Clinic, method: str = "PATCH") -> list[Any]:
 
 # --- law 5 ------------------------------------------------------------------------------------------------
 
-QueuedThen = Callable[[Clinic, str, str], None]
+QueuedThen = Callable[[Clinic, str, str], object]
 MEANWHILE: dict[str, QueuedThen] = {
-    "moved back in the EMR": lambda c, o, e: c.practice.emr_change(e, start=iso(at(15))) and None,
-    "moved elsewhere in the EMR": lambda c, o, e: (
-        c.practice.emr_change(e, start=iso(at(19))) and None
+    "moved back in the EMR": lambda c, o, e: c.practice.emr_change(e, start=iso(at(15))),
+    "moved elsewhere in the EMR": lambda c, o, e: c.practice.emr_change(e, start=iso(at(19))),
+    "moved alike in OnCall": lambda c, o, e: c.practice.oncall_change(int(o), datetime=iso(at(16))),
+    "moved elsewhere in OnCall": lambda c, o, e: c.practice.oncall_change(
+        int(o), datetime=iso(at(20))
     ),
-    "moved alike in OnCall": lambda c, o, e: (
-        c.practice.oncall_change(int(o), datetime=iso(at(16))) and None
-    ),
-    "moved elsewhere in OnCall": lambda c, o, e: (
-        c.practice.oncall_change(int(o), datetime=iso(at(20))) and None
-    ),
-    "cancelled in OnCall": lambda c, o, e: c.practice.oncall_cancel(int(o)) and None,
-    "cancelled in the EMR": lambda c, o, e: c.practice.emr_cancel(e) and None,
+    "cancelled in OnCall": lambda c, o, e: c.practice.oncall_cancel(int(o)),
+    "cancelled in the EMR": lambda c, o, e: c.practice.emr_cancel(e),
     "policy asks now": lambda c, o, e: c.set(policy={"emr_to_oncall": {"when": "ask"}}),
     "the division observes": lambda c, o, e: c.set(mode="observe"),
     "the division is paused": lambda c, o, e: c.set(mode="paused"),
