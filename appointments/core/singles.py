@@ -27,6 +27,9 @@ from emr_adapters.records import Group, Side, State
 
 MISSING_IN = {Side.ONCALL: Kind.MISSING_IN_ONCALL, Side.EMR: Kind.MISSING_IN_EMR}
 
+# Problems of a record that leave open whether and when there is a visit at all.
+UNTELLING = frozenset({"unknown_status", "unreadable_time", "unreadable_duration"})
+
 
 @dataclass(frozen=True, slots=True)
 class Single:
@@ -45,6 +48,8 @@ def decide_single(half: Half, view: View, rules: Rules, now: datetime) -> Single
         return Single(scope=Scope.CANDIDATE)
     if view.candidates:
         return Single(question=_possible_match(half, view, rules))
+    if UNTELLING & set(half.problems):
+        return Single(question=_cannot_tell(half, view))
     if half.unmapped:
         return Single(scope=Scope.UNMAPPED)
     target = half.side.other
@@ -79,6 +84,16 @@ def out_of_scope(half: Half, rules: Rules, now: datetime) -> Scope | None:
     if rules.permission(half.side, Subject.CREATE) is Permission.NEVER:
         return Scope.NEVER
     return None
+
+
+def _cannot_tell(half: Half, view: View) -> Question:
+    """Neither missing nor created: what the record says about itself cannot be understood (law 11)."""
+    problems = sorted(UNTELLING & set(half.problems))
+    details = {"side": str(half.side), "problems": problems, "status": half.raw_status}
+    shown = choices.shown_groups(choices.VISIT_GROUPS, view)
+    offered = (choices.BY_HAND, choices.LEAVE)
+    reason = Reason("cannot_tell", details)
+    return Question(Kind.UNREADABLE, reason, shown, offered, choices.ids_of(view))
 
 
 def _create_or_ask(

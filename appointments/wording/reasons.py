@@ -70,6 +70,11 @@ TAILS: Final[dict[str, Promise]] = {
     "brake": gettext_lazy("%(evidence)s; unusually many changes came at once, so this one waits"),
     "no_sweep": gettext_lazy("%(evidence)s; %(other)s has not been listed completely yet"),
 }
+UNTELLING: Final[dict[str, Promise]] = {
+    "unknown_status": gettext_lazy("its status “%(status)s” is not a known one"),
+    "unreadable_time": gettext_lazy("its time is not a time"),
+    "unreadable_duration": gettext_lazy("its length is not a length"),
+}
 LACKING_IN_EMR: Final[dict[str, Promise]] = {
     "patient": gettext_lazy("no patient is on it in OnCall: add one there"),
     "start": gettext_lazy("it has no time in OnCall: set one there"),
@@ -308,6 +313,22 @@ def _unmapped(facts: Facts) -> str:
     }
 
 
+def _not_compared(facts: Facts) -> str:
+    return _(
+        "This visit could not be compared (%(what)s): look at it by hand and tell whoever runs the portal"
+    ) % {"what": facts.details.get("what") or "?"}
+
+
+def _cannot_tell(facts: Facts) -> str:
+    details: dict[str, Any] = facts.details
+    side = side_in_text(str(details.get("side") or facts.connection_side))
+    told = [str(UNTELLING[code]) for code in details.get("problems", ()) if code in UNTELLING]
+    return _("%(side)s's record cannot be understood: %(what)s. Correct it there") % {
+        "side": side,
+        "what": _(" and ").join(told) % {"status": details.get("status") or "?"},
+    }
+
+
 def _unreadable(facts: Facts) -> str:
     side = side_in_text(str(facts.details.get("side") or facts.connection_side))
     why = str(facts.details.get("why") or "").rstrip(".")
@@ -334,4 +355,6 @@ SPECIAL: Final[dict[str, Callable[[Facts], str]]] = {
     "unmapped_provider": _unmapped,
     "unmapped_type": _unmapped,
     "unreadable": _unreadable,
+    "cannot_tell": _cannot_tell,
+    "not_compared": _not_compared,
 }
