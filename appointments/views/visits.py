@@ -117,7 +117,9 @@ def visit_row(pair: Pair) -> VisitRow:
     zone = wording.zone_of(pair)
     patient = patient_names(pair.emr) or patient_names(pair.oncall)
     provider = provider_names(pair.emr) or provider_names(pair.oncall)
-    time = wording.moment_text(lead.start, zone) if lead and lead.start else ""
+    start = lead.start if lead else None
+    # With the zone: divisions in several zones stand in one list.
+    time = f"{wording.moment_text(start, zone)} {wording.zone_text(start, zone)}" if start else ""
     verdict, tone = _verdict(pair)
     return VisitRow(pair, patient or _("nameless"), provider, time, verdict, tone)
 
