@@ -24,7 +24,7 @@ from emr_adapters.records import Group, Side
 from emr_adapters.registry import adapter_class
 
 ENV_PREFIX: Final = "env:"
-BURST_SECONDS: Final = 60  # an unused budget is kept for a minute
+BURST_SECONDS: Final = 600  # what was not used in ten minutes may be used at once
 LONGEST_WAIT: Final = 1.0
 
 
