@@ -59,15 +59,18 @@ def start_or_continue(
     incomplete.
     """
     adapter = adapter or remotes.adapter_for(connection)
-    remotes.remember_capabilities(connection, adapter)
+    try:
+        remotes.remember_capabilities(connection, adapter)
+    except AdapterError as error:
+        # An EMR that is down fails here already: the page of readings shows that as any other failure.
+        _fail(_claim(connection, kind), error)
+        raise
     run = _claim(connection, kind)
     try:
         page = _read_page(run, adapter)
         _store_page(connection, run, page, adapter)
     except AdapterError as error:
-        _finish(run, Run.Status.FAILED, str(error))
-        if isinstance(error, NotConfigured):
-            remotes.pause(connection, error)
+        _fail(run, error)
         raise
     remotes.answered(connection)
     if page.next_cursor is not None:
@@ -298,6 +301,12 @@ def _finish(run: Run, status: str, error: str) -> None:
         cursor="",
         cursors_seen=[],
     )
+
+
+def _fail(run: Run, error: AdapterError) -> None:
+    _finish(run, Run.Status.FAILED, str(error))
+    if isinstance(error, NotConfigured):
+        remotes.pause(run.connection, error)
 
 
 def _recheck_singles(connection: Connection) -> None:
