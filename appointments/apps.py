@@ -11,4 +11,4 @@ class AppointmentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from appointments import checks  # noqa: F401, PLC0415 -- registered once models exist
+        from appointments import checks  # noqa: F401 -- registered once models exist

@@ -157,7 +157,7 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
     for _ in range(MOST_ROUNDS):
         while compare_due(divisions=divisions):
             watch("Comparing", None)
-        if _work_next(divisions):
+        if _work_next(divisions, sleep):
             watch("Writing", None)
             continue
         wait = _next_in(divisions)
@@ -166,13 +166,13 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
         sleep(max(wait, 0.05))
 
 
-def _work_next(divisions: list[Division]) -> bool:
+def _work_next(divisions: list[Division], sleep: Callable[[float], None]) -> bool:
     ids = (
         queue.due(timezone.now(), clicks_at_once=True)
         .filter(division__in=divisions)
         .values_list("pk", flat=True)[:1]
     )
-    return any(outbox.work_one(push_id, clicks_at_once=True) for push_id in ids)
+    return any(outbox.work_one(push_id, clicks_at_once=True, sleep=sleep) for push_id in ids)
 
 
 def _next_in(divisions: list[Division]) -> float | None:

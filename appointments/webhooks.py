@@ -81,7 +81,7 @@ def keep(connection: Connection, hint: Hint) -> Delivery:
             connection=connection,
             event=hint.event,
             remote_id=hint.remote_id,
-            body=hint.body,  # type: ignore[misc]  # JSON, kept as encrypted text
+            body=hint.body,  # JSON, kept as encrypted text
             status=Delivery.Status.STORED if known else Delivery.Status.IGNORED,
             received_at=now,
             not_before=now,

@@ -140,13 +140,13 @@ class SandboxClient:
         """datetime, duration, type, division, provider, participants, title, metadata."""
         return self._call("POST", "oncall/appointments", words)
 
-    def oncall_change(self, number: int, **words: Any) -> dict[str, Any]:
+    def oncall_change(self, number: int | str, **words: Any) -> dict[str, Any]:
         return self._call("PATCH", f"oncall/appointments/{number}", words)
 
-    def oncall_cancel(self, number: int) -> dict[str, Any]:
+    def oncall_cancel(self, number: int | str) -> dict[str, Any]:
         return self._call("POST", f"oncall/appointments/{number}/cancel")
 
-    def oncall_vanish(self, number: int) -> None:
+    def oncall_vanish(self, number: int | str) -> None:
         self._call("POST", f"oncall/appointments/{number}/vanish")
 
     def emr_create(self, kind: str = "appointments", **words: Any) -> dict[str, Any]:

@@ -21,6 +21,10 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
     like an empty credential.
     """
 
+    # What the type checker should take it for: any JSON, not text.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def get_prep_value(self, value: Any) -> str | None:
         if value is None:
             return None
