@@ -6,6 +6,7 @@ database transaction (law 16).
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from emr_adapters.registry import adapter_class
 ENV_PREFIX: Final = "env:"
 BURST_SECONDS: Final = 600  # what was not used in ten minutes may be used at once
 LONGEST_WAIT: Final = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 def adapter_for(
@@ -146,12 +149,14 @@ def capabilities_from_json(data: Mapping[str, Any]) -> Capabilities:
 
 
 def pause(connection: Connection, error: NotConfigured) -> bool:
-    """Stop using the connection; True only for the first to notice, who tells an administrator."""
+    """Stop using the connection. The first to notice says so in the log; True for that one only."""
     now = timezone.now()
     first = Connection.objects.filter(pk=connection.pk, paused_at__isnull=True).update(
         paused_at=now, paused_reason=str(error)[:300]
     )
     connection.refresh_from_db(fields=["paused_at", "paused_reason"])
+    if first:
+        logger.error("%s is paused: %s", connection, error)
     return bool(first)
 
 

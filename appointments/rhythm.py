@@ -133,8 +133,7 @@ def attempt(connection_id: int, piece: Callable[[Connection], T]) -> T | None:
     except mirror.Busy:
         return None
     except NotConfigured as error:
-        if remotes.pause(connection, error):
-            logger.error("%s is paused: %s", connection, error)
+        remotes.pause(connection, error)
     except AdapterError as error:
         logger.warning("%s could not be read: %s", connection, error)
     return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
-from appointments.models import Run
-from tests.loop.clinic import Clinic, at
-from tests.loop.desk import agreed, read
+from appointments import deliveries, tasks
+from appointments.models import Connection, Delivery, Run
+from tests.loop.clinic import Clinic, at, iso
+from tests.loop.desk import agreed, compare, read, work_due
 
 
 @pytest.mark.parametrize("kind", ["changes", "sweep"])
@@ -34,3 +36,39 @@ def test_emr_that_refuses_us_is_paused_once_though_its_abilities_are_asked_first
 
     clinic.emr.refresh_from_db()
     assert clinic.emr.paused_at is not None
+
+
+@pytest.mark.parametrize("who", ["list", "hint", "write"])
+def test_refused_credentials_are_told_in_the_log_once_whoever_notices(
+    clinic: Clinic, who: str, caplog: pytest.LogCaptureFixture
+):
+    oncall_id, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    read(clinic.emr)
+    compare()
+    clinic.practice.fault("oncall", "401", times=None)
+
+    for _ in range(3):
+        if who == "list":
+            tasks.read_page(clinic.oncall.pk, "sweep")
+        elif who == "hint":
+            deliveries.read(hint(clinic.oncall, oncall_id).pk)
+        else:
+            work_due()
+
+    told = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert told == ["OnCall main is paused: OnCall refused the credentials (401)."]
+    assert [r["status"] for r in clinic.practice.requests(system="oncall")] == [401]
+
+
+def hint(connection: Connection, oncall_id: str) -> Delivery:
+    now = timezone.now()
+    return Delivery.objects.create(
+        connection=connection,
+        event="appointment_updated",
+        remote_id=oncall_id,
+        body={},
+        status="stored",
+        received_at=now,
+        not_before=now,
+    )
