@@ -6,6 +6,7 @@ many visits asks for them once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,9 +132,7 @@ class Gatherer:
             baseline=self._baseline(pair, book) if len(halves) == 2 else {},
             title=division.title,
             linked_by_person=pair.linked_by == Pair.LinkedBy.PERSON,
-            known_patients=None
-            if pair.known_patients is None
-            else tuple(Person(**person) for person in pair.known_patients),
+            known_patients=known_patients(pair, halves),
             recent_mails=self._recent_mails(pair),
             failed_plans=failed_plans(pair),
         )
@@ -323,3 +322,15 @@ def _reference_unknown(row: Appointment, pair: Pair, target: Connection) -> bool
         and pair.reference_missing_at is None
         and not target.appointments.filter(remote_id=row.reference).exists()
     )
+
+
+def known_patients(pair: Pair, halves: Mapping[Side, Half]) -> tuple[Person, ...] | None:
+    """EMR patients this visit could be booked for: those looked up, or who are on its EMR half already.
+
+    None where neither is known (not looked up yet).
+    """
+    if pair.known_patients is not None:
+        return tuple(Person(**person) for person in pair.known_patients)
+    if Side.EMR in halves:
+        return tuple(person for person in halves[Side.EMR].people if person.id)
+    return None

@@ -244,3 +244,21 @@ def test_many_visits_flow_the_same_way(practice: Clinic):
         ("PUT", f"/fhir/R4/Appointment/{ids[1][1]}"),
     ]
     assert practice.mails() == []
+
+
+def test_visit_cancelled_in_the_emr_is_booked_there_again_by_one_click(practice: Clinic):
+    oncall_id, emr_id = agreed(practice, at(15))
+    practice.practice.emr_cancel(emr_id)
+    practice.sync()
+    assert practice.only().kind == "cancelled_on_one_side"
+
+    click(practice, "create_in_emr", *targets(practice.only(), "create_in_emr")[:1])
+    practice.sync()
+
+    (again,) = [row for row in practice.emr_rows() if row["status"] == "booked"]
+    row = practice.practice.oncall_appointment(oncall_id)
+    assert row is not None
+    assert row["metadata"] == {"emr_id": again["id"]}
+    assert again["id"] != emr_id
+    assert practice.open() == []
+    assert practice.mails() == []
