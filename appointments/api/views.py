@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -207,7 +207,11 @@ class DeliveryView(ReadView):
     filterset_class = filters.DeliveryFilter
 
     def rows(self, user: Any) -> Rows:
-        mine = Delivery.objects.filter(connection__in=connections_of(user))
+        """Those of the user's connections, but not about visits of divisions that are not theirs."""
+        others = Appointment.objects.filter(
+            connection=OuterRef("connection"), remote_id=OuterRef("remote_id")
+        ).exclude(division__in=Division.objects.for_user(user))
+        mine = Delivery.objects.filter(~Exists(others), connection__in=connections_of(user))
         return mine.select_related("connection").defer("body")
 
 

@@ -83,6 +83,7 @@ VERBS: Final[dict[str, Promise]] = {
     "unlinked": gettext_lazy("took the two sides apart"),
     "agreed": gettext_lazy("saw both sides agree anew"),
     "delivery_retried": gettext_lazy("had a webhook read again"),
+    "restored": gettext_lazy("began afresh after a restored database"),
     "connection_resumed": gettext_lazy("resumed a connection"),
     "division_followed": gettext_lazy("set a division to observe"),
     "division_rechecked": gettext_lazy("had a division compared afresh"),
