@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from appointments.configuration.effects import preview
 from appointments.configuration.loading import Loaded, check, load
 from appointments.configuration.table import Mistakes
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the configuration file")
-        parser.add_argument("--check", action="store_true", help="only validate, change nothing")
+        parser.add_argument("--check", action="store_true", help="only validate and say what it would bring; change nothing")
         parser.add_argument(
             "--set-mode",
             action="store_true",
@@ -58,7 +59,12 @@ def checked(text: str, *, set_mode: bool) -> str:
         _count(reading.divisions, "division"),
         _count(reading.providers, "provider"),
     )
-    return f"No mistakes: {', '.join(counts)}. Nothing was changed (--check)."
+    effects = preview(text, set_mode=set_mode)
+    lines = [
+        f"No mistakes: {', '.join(counts)}. Nothing was changed (--check).",
+        _section("What it would bring", [str(effect) for effect in effects]),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _count(things: Sequence[object], noun: str) -> str:
