@@ -44,7 +44,7 @@ class Capabilities:
     has_versions: bool = False  # a write names the version it expects, and fails if it moved
     can_create: bool = False
     can_cancel: bool = False
-    can_uncancel: bool = False
+    can_uncancel: bool = False  # there, by a person: no method; without it a cancel is final
     accepts: frozenset[Group] = frozenset()  # groups an update may change
     accepts_on_create: frozenset[Group] = frozenset()
     states: frozenset[Group] = frozenset()  # groups that a complete answer states
@@ -64,8 +64,8 @@ class Page:
     """One page of a listing.
 
     ``began_at`` is when the request was sent. ``next_cursor`` is opaque, None on the last page.
-    ``total`` is the remote's own count of the whole listing, None when it gives none; a listing whose
-    distinct ids do not reach it is not complete (law 2).
+    ``total`` is the remote's own count of the whole listing, unreadable items included, None when it
+    gives none; a listing whose distinct ids do not reach it is not complete (law 2).
     """
 
     records: tuple[AppointmentRecord, ...]

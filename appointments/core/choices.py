@@ -108,6 +108,9 @@ def linked_question(
             if (c := _use(s, groups, reason, view, rules))
         ]
     whole = [c for c in offered if c.plan and set(c.plan.values) == set(groups)]
+    if kind is Kind.PATIENT_DIFFERS:
+        # A married name, a nickname: a person may know that it is the same patient.
+        offered.append(Choice(Action.LINK))
     if kind is Kind.PATIENT_DIFFERS or reason.code in ("first_sight", "identity"):
         offered.append(NOT_A_MATCH)
     if len(whole) < 2:

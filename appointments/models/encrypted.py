@@ -45,11 +45,11 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
 
 
 def _fernet() -> MultiFernet:
-    return _fernet_for(tuple(settings.CREDENTIALS_KEYS))
+    return fernet_for(tuple(settings.CREDENTIALS_KEYS))
 
 
 @lru_cache(maxsize=4)
-def _fernet_for(keys: tuple[str, ...]) -> MultiFernet:
+def fernet_for(keys: tuple[str, ...]) -> MultiFernet:
     if not keys:
         raise ImproperlyConfigured("CREDENTIALS_KEY is not set: credentials cannot be stored.")
     return MultiFernet([Fernet(_derived(key)) for key in keys])

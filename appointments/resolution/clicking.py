@@ -154,6 +154,10 @@ def _queue_click(
 
 
 def _link(mismatch: Mismatch, pair: Pair, target: str, user: Any) -> None:
+    """The same visit, as a person says; of two that are linked already: the same patient."""
+    if len(pair.halves) == 2:
+        _decision(mismatch, Action.LINK, user, pair=None, rows=pair.halves)
+        return
     ((side, row),) = pair.halves.items()
     other = side.other
     partner_id = target or (mismatch.oncall_id if other is Side.ONCALL else mismatch.emr_id)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from appointments import audit
-from appointments.core.kinds import Action, Operation
+from appointments.core.kinds import Action, Kind, Operation
 from appointments.core.plans import Plan, value_from_json
 from appointments.core.policy import Mode
 from appointments.gathering import Gatherer
@@ -64,7 +64,11 @@ def _undo_decision(mismatch: Mismatch) -> str:
     mismatch.decisions.filter(ended_at=None, action=decision.action).update(
         ended_at=timezone.now(), ended_because="undone"
     )
-    if decision.action == Action.LINK and mismatch.pair is not None:
+    if (
+        decision.action == Action.LINK
+        and mismatch.pair is not None
+        and mismatch.kind != Kind.PATIENT_DIFFERS  # those were one visit before the click, too
+    ):
         unlink(mismatch.pair)
     pairs = Pair.objects.filter(pk=mismatch.pair_id or 0)
     if decision.oncall_id:

@@ -140,6 +140,8 @@ def _any_plan(choice: Json) -> Json:
 def _remembered_lines(action: str, mismatch: Mismatch) -> list[str]:
     """For a choice that only we remember."""
     nobody = _("Nothing is written and nobody is mailed.")
+    if action == Action.LINK and mismatch.kind == Kind.PATIENT_DIFFERS:
+        return [_("It is the same patient; you are asked again only if a name changes."), nobody]
     if action == Action.LINK:
         return [
             _("The two are kept as one visit from now on; each gets the other's reference."),

@@ -57,7 +57,7 @@ def test_other_patient_is_asked_alone_and_nothing_is_written(record):
     assert verdict.automatic is None
     assert verdict.question is not None
     assert verdict.question.kind is Kind.PATIENT_DIFFERS
-    assert offered(verdict.question) == ["not_a_match", "by_hand", "leave_different"]
+    assert offered(verdict.question) == ["link", "not_a_match", "by_hand", "leave_different"]
 
 
 @both_records

@@ -158,7 +158,7 @@ def test_emr_row_that_was_used_again_for_another_patient_is_asked_and_can_be_par
     asked = clinic.only()
     assert (asked.kind, actions(asked)) == (
         "patient_differs",
-        ["not_a_match", "by_hand", "leave_different"],
+        ["link", "not_a_match", "by_hand", "leave_different"],
     )
     assert clinic.writes() == []
 
@@ -173,6 +173,24 @@ def test_emr_row_that_was_used_again_for_another_patient_is_asked_and_can_be_par
     clinic.quiet()
     clinic.sync()
     assert clinic.writes() == []
+
+
+def test_patient_who_only_changed_the_name_is_confirmed_and_the_visit_goes_on_being_carried(
+    clinic: Clinic,
+):
+    oncall_id, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change("501", "patients", family="Wood-Smith", given="Antonia")
+    clinic.practice.emr_change(emr_id, start=iso(at(18)))
+    clinic.sync()
+    assert clinic.only().kind == "patient_differs"
+
+    click(clinic, "link")
+    clinic.sync()
+
+    row = clinic.practice.oncall_appointment(oncall_id)
+    assert row is not None
+    assert row["datetime"] == iso(at(18))
+    assert clinic.open() == []
 
 
 def test_same_start_and_other_name_is_a_possible_match(clinic: Clinic):

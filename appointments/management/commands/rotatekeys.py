@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.db.models.functions import Cast
 
-from appointments.models.encrypted import EncryptedJSONField, _fernet_for
+from appointments.models.encrypted import EncryptedJSONField, fernet_for
 
 BATCH: Final = 500
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if batch < 1:
             raise CommandError("--batch must be at least 1.")
         keys = tuple(settings.CREDENTIALS_KEYS)
-        first, known = _fernet_for(keys[:1]), _fernet_for(keys)
+        first, known = fernet_for(keys[:1]), fernet_for(keys)
         lost = changed = 0
         for model, name in encrypted_columns():
             counts = rotate(model, name, first, known, batch)
