@@ -22,7 +22,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the configuration file")
-        parser.add_argument("--check", action="store_true", help="only validate and say what it would bring; change nothing")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="only validate and say what it would bring; change nothing",
+        )
         parser.add_argument(
             "--set-mode",
             action="store_true",
