@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -130,6 +131,22 @@ def test_stop_asks_and_then_kills(run):
     assert time.monotonic() - began < LIMITS.stop + 2
     wait_for(lambda: lines)
     assert lines == ["The task cluster does not stop in time; it is ended."]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that has ended")
+def test_killed_worker_that_nobody_took_note_of_excuses_nothing():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    signs = Signs(started_at=0, last_at=2.0, busy={child.pid: 2.0})
+    limits = Limits(quiet=20, busy=90)
+    assert not signs.frozen(23.0, 1, limits)
+
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended and is still listed
+
+    try:
+        assert signs.frozen(23.0, 1, limits)
+    finally:
+        child.wait()
 
 
 def test_signs_survive_lines_in_pieces_and_nonsense():
