@@ -24,6 +24,7 @@ from emr_adapters.records import Group, Person, Side
 CREATE_IN = {Side.EMR: Action.CREATE_IN_EMR, Side.ONCALL: Action.CREATE_IN_ONCALL}
 MAX_PARTICIPANTS = 25
 TARGET_SEPARATOR = "~"
+UNREADABLE_PATIENT = "patient_not_readable"  # the adapter's word: someone is on it, details are refused
 
 
 def create_plans(half: Half, target: Side, view: View, rules: Rules) -> dict[str, Plan]:
@@ -60,7 +61,8 @@ def lacking_for_create(half: Half, target: Side, view: View, rules: Rules) -> tu
     found = []
     people = [p for p in half.people if not p.cancelled]
     if not people:
-        found.append("patient")
+        unreadable = UNREADABLE_PATIENT in half.problems
+        found.append("patient_unreadable" if unreadable else "patient")
     if half.when.start is None:
         found.append("start")
     if half.when.minutes is None:

@@ -91,6 +91,9 @@ LACKING_IN_EMR: Final[dict[str, Promise]] = {
 }
 LACKING_IN_ONCALL: Final[dict[str, Promise]] = {
     "patient": gettext_lazy("no patient is on it in the EMR: add one there"),
+    "patient_unreadable": gettext_lazy(
+        "the details of a patient on it cannot be read in the EMR: look whether they are registered there"
+    ),
     "start": gettext_lazy("it has no time in the EMR: set one there"),
     "minutes": gettext_lazy("it has no length in the EMR: set one there"),
     "email": gettext_lazy("no e-mail in the EMR: add one, then it can be created in OnCall"),

@@ -178,6 +178,7 @@ def test_decision_about_candidates_lapses_with_another_candidate():
     [
         ({"people": ()}, ["patient"]),
         ({"people": (replace(ANA, cancelled=True),)}, ["patient"]),
+        ({"people": (), "problems": ("patient_not_readable",)}, ["patient_unreadable"]),
         ({"people": (Person("Ana Souza"),)}, ["email"]),
         ({"people": (ANA, Person("Ben Okafor"))}, ["email"]),
         ({"people": (ANA, Person("Ben Okafor", cancelled=True))}, []),
