@@ -24,7 +24,7 @@ from emr_adapters.records import Group, Person, Side
 CREATE_IN = {Side.EMR: Action.CREATE_IN_EMR, Side.ONCALL: Action.CREATE_IN_ONCALL}
 MAX_PARTICIPANTS = 25
 TARGET_SEPARATOR = "~"
-UNREADABLE_PATIENT = "patient_not_readable"  # the adapter's word: someone is on it, details are refused
+UNREADABLE_PATIENT = "patient_not_readable"  # the adapter's word: someone is on it
 
 
 def create_plans(half: Half, target: Side, view: View, rules: Rules) -> dict[str, Plan]:
