@@ -6,14 +6,19 @@ gives roles in it. Nobody else gets in, whatever Django's own permissions say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.messages.storage.fallback import FallbackStorage
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from appointments.configuration.changing import Outcome, changing
+from appointments.configuration.effects import TooMany, effects_of
 from appointments.models import Division, Role
 
 if TYPE_CHECKING:
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]
 else:
     ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+
+SHOWN: Final = "_effect_shown"
+MOST_COMPARED: Final = 1000  # visits: some ten seconds
 
 
 def administered(user: Any) -> QuerySet[Division]:
@@ -82,7 +91,13 @@ class ScopedAdmin(ModelAdmin):
 
 
 class ConfiguringAdmin(ScopedAdmin):
-    """Saves inside ``changing`` and tells what followed."""
+    """Saves inside ``changing`` and tells what followed.
+
+    ``shows_effect``: what a save would bring is worked out and shown before it is made (law 15). Not for
+    forms that hold credentials: the page in between would have to carry them.
+    """
+
+    shows_effect = False
 
     def changeform_view(
         self,
@@ -93,10 +108,48 @@ class ConfiguringAdmin(ScopedAdmin):
     ) -> Any:
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
+        if self.shows_effect and SHOWN not in request.POST:
+            effects = self._effects(request, object_id)
+            if effects:
+                return self._ask_first(request, effects)
         with changing(user=request.user) as outcome:
             answer = super().changeform_view(request, object_id, form_url, extra_context)
         tell(request, outcome)
         return answer
+
+    def _effects(self, request: HttpRequest, object_id: str | None) -> Sequence[str]:
+        """In words; empty where nothing would change, or where the form is refused anyway."""
+        rehearsal = copy.copy(request)
+        # Messages of a save that is taken back must not reach the person.
+        rehearsal._messages = FallbackStorage(rehearsal)  # type: ignore[attr-defined]
+
+        def save() -> None:
+            with changing(user=request.user):
+                super(ConfiguringAdmin, self).changeform_view(rehearsal, object_id)
+
+        try:
+            return [str(effect) for effect in effects_of(save, most=MOST_COMPARED)]
+        except TooMany:
+            return [
+                "So many visits are concerned that working it out here would take too long: "
+                "`manage.py loadconfig --check` does it. Differences will be asked, not written."
+            ]
+
+    def _ask_first(self, request: HttpRequest, effects: Sequence[str]) -> HttpResponse:
+        sent = [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name != "csrfmiddlewaretoken"
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "What this change would bring",
+            "effects": effects,
+            "sent": sent,
+            "shown": SHOWN,
+        }
+        return TemplateResponse(request, "admin/appointments/effect.html", context)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

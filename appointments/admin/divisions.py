@@ -202,6 +202,7 @@ class DivisionMembershipInline(DivisionsOwn, TabularInline):
 
 @admin.register(Division)
 class DivisionAdmin(ConfiguringAdmin):
+    shows_effect = True
     form = DivisionForm
     inlines = [TypeRuleInline, DivisionMembershipInline]
     list_display = ["name", "mode", "system_of_record", "oncall", "oncall_division", "emr"]

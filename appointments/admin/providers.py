@@ -55,6 +55,7 @@ class ProviderForm(ModelForm):
 
 @admin.register(Provider)
 class ProviderAdmin(ConfiguringAdmin):
+    shows_effect = True
     form = ProviderForm
     list_display = ["name", "oncall_provider", "email"]
     list_filter = ["divisions"]

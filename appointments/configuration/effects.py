@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from appointments.configuration.loading import load
 from appointments.mismatches import compare_due
-from appointments.models import Mismatch, Push
+from appointments.models import Mismatch, Pair, Push
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +36,33 @@ class Effect:
         )
 
 
-def preview(text: str, *, set_mode: bool = False) -> Sequence[Effect]:
-    """Load the file, compare every visit it concerns, and take it all back. No request is made.
+class TooMany(Exception):
+    """More visits would have to be compared than the caller wants to wait for."""
 
-    Raises Mistakes. Divisions for which nothing would change are left out.
+
+def preview(text: str, *, set_mode: bool = False) -> Sequence[Effect]:
+    """What loading this file would bring. Raises Mistakes."""
+    return effects_of(lambda: load(text, set_mode=set_mode, actor="preview"))
+
+
+def effects_of(change: Callable[[], object], *, most: int | None = None) -> Sequence[Effect]:
+    """Make the change, compare every visit it concerns, and take it all back. No request is made.
+
+    Divisions for which nothing would change are left out. Raises TooMany above ``most`` visits.
     """
     with transaction.atomic():
-        _settle()
+        _settle(most)
         asked, pushes = _questions(), _pushes()
-        load(text, set_mode=set_mode, actor="preview")
-        _settle()
+        change()
+        _settle(most)
         effects = _effects(asked, _questions(), pushes)
         transaction.set_rollback(True)
     return effects
 
 
-def _settle() -> None:
+def _settle(most: int | None) -> None:
+    if most is not None and Pair.objects.due(timezone.now()).count() > most:
+        raise TooMany
     while compare_due(look_up=False):
         pass
 

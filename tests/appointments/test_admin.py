@@ -10,11 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from appointments import remotes
+from appointments.mismatches import compare_due
 from appointments.models import (
     AuditEvent,
     Connection,
     Division,
     Membership,
+    Mismatch,
     Pair,
     Provider,
     Role,
@@ -88,10 +90,16 @@ def form_of(answer):
     return sent
 
 
-def save(client, url, **changed):
-    """Open a form, change some fields, save; the page that follows."""
+def save(client, url, *, confirm=True, **changed):
+    """Open a form, change some fields, save, agree to what it would bring; the page that follows."""
     sent = {**form_of(client.get(url)), **changed}
-    return client.post(url, {k: v for k, v in sent.items() if v is not None}, follow=True)
+    answer = client.post(url, {k: v for k, v in sent.items() if v is not None}, follow=True)
+    return agree(client, url, answer) if confirm and "effects" in answer.context else answer
+
+
+def agree(client, url, shown):
+    sent = {**dict(shown.context["sent"]), shown.context["shown"]: "1"}
+    return client.post(url, sent, follow=True)
 
 
 def errors_of(answer):
@@ -524,3 +532,27 @@ def test_accounts_are_not_deleted(root):
 def test_tokens_and_tasks_have_no_page(root):
     apps = root.get(reverse("admin:index")).context["app_list"]
     assert sorted(app["app_label"] for app in apps) == ["appointments", "auth", "axes"]
+
+
+# --- what a save would bring, before it is made (law 15) -------------------------------------------------
+
+
+def test_place_that_would_open_questions_is_shown_first_and_saved_only_then(root, clinic):
+    Pair.objects.update(recheck_at=LONG_AGO)
+    compare_due(look_up=False)
+    url = page("division_change", clinic.pk)
+    events = AuditEvent.objects.count()
+
+    shown = save(root, url, confirm=False, emr_locations="Location/2")
+
+    assert shown.context["effects"] == [
+        "Downtown: 1 new questions, 0 would close, 0 writes would leave by themselves"
+    ]
+    clinic.refresh_from_db()
+    assert (clinic.emr_locations, Mismatch.objects.count()) == (["Location/1"], 0)
+    assert AuditEvent.objects.count() == events
+
+    agree(root, url, shown)
+
+    clinic.refresh_from_db()
+    assert clinic.emr_locations == ["Location/2"]
