@@ -82,11 +82,12 @@ def test_a_click_on_what_has_changed_does_nothing_and_shows_what_is_true(page, s
 def test_what_cannot_be_undone_is_asked_once_more_in_the_row(page, scene):
     page.goto("/mismatches/")
     card = card_of(page, scene.cancelled)
-    card.get_by_role("button", name="Cancel in OnCall").click()
-    expect(card).to_contain_text("cannot be undone")
+    card.get_by_role("button", name="Cancel in OnCall", exact=True).click()
+    expect(card.get_by_role("button", name="Yes: Cancel in OnCall", exact=True)).to_be_visible()
+    assert Push.objects.filter(pair=scene.cancelled.pair).count() == 0
     card.get_by_role("link", name="No, go back").click()
-    card.get_by_role("button", name="Cancel in OnCall").click()
-    card.get_by_role("button", name="Yes: Cancel in OnCall").click()
+    card.get_by_role("button", name="Cancel in OnCall", exact=True).click()
+    card.get_by_role("button", name="Yes: Cancel in OnCall", exact=True).click()
     expect(card).to_contain_text("Sending in")
     assert Push.objects.get(pair=scene.cancelled.pair).operation == "cancel"
 
@@ -100,8 +101,10 @@ def test_every_button_works_without_javascript(chromium, live_server, scene):
     expect(page.locator(".messages")).to_contain_text("Decided")
     card_of(page, scene.moved).get_by_role("button", name="Undo").click()
     expect(page.locator(".messages")).to_contain_text("nothing was sent")
-    card_of(page, scene.cancelled).get_by_role("button", name="Cancel in OnCall").click()
-    page.get_by_role("button", name="Yes: Cancel in OnCall").click()
+    card_of(page, scene.cancelled).get_by_role(
+        "button", name="Cancel in OnCall", exact=True
+    ).click()
+    page.get_by_role("button", name="Yes: Cancel in OnCall", exact=True).click()
     expect(card_of(page, scene.cancelled)).to_contain_text("Sending in")
     context.close()
 
@@ -152,7 +155,9 @@ def test_pages_are_accessible(page, scene, scheme):
         assert violations(page) == [], address
     page.goto("/mismatches/")
     card_of(page, scene.moved).get_by_role("button", name=re.compile("Use EMR")).click()
-    card_of(page, scene.cancelled).get_by_role("button", name="Cancel in OnCall").click()
+    card_of(page, scene.cancelled).get_by_role(
+        "button", name="Cancel in OnCall", exact=True
+    ).click()
     expect(card_of(page, scene.cancelled)).to_contain_text("cannot be undone")
     assert violations(page) == []
 
