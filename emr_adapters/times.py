@@ -17,6 +17,11 @@ _INSTANT: Final = re.compile(
     re.ASCII,
 )
 
+# Closer to the ends of the calendar than any zone's offset, such a text stands for "none" (.NET's empty
+# date is 0001-01-01T00:00:00Z), and no clock on the wall could show it.
+_FIRST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+_LAST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -46,9 +51,10 @@ def parse_instant(text: object) -> datetime | None:
             int((fraction or "0")[:6].ljust(6, "0")),
             tzinfo=timezone(offset),
         )
-        return local.astimezone(UTC)
+        instant = local.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return instant if _FIRST <= instant <= _LAST else None
 
 
 def format_instant(value: datetime) -> str:

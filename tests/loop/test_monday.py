@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from appointments import deliveries, tasks
-from appointments.models import Connection, Delivery, Run
+from appointments.models import Connection, Delivery, Pair, Run
 from tests.loop.clinic import Clinic, at, iso
-from tests.loop.desk import agreed, compare, read, work_due
+from tests.loop.desk import agreed, compare, mei, read, work_due
 
 
 @pytest.mark.parametrize("kind", ["changes", "sweep"])
@@ -72,3 +73,34 @@ def hint(connection: Connection, oncall_id: str) -> Delivery:
         received_at=now,
         not_before=now,
     )
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_empty_date_of_a_program_is_listed_and_breaks_no_page(
+    clinic: Clinic, client: Client, start: str
+):
+    pages = ["/visits/", "/mismatches/", "/"]
+    clinic.set(time_zone="America/Toronto" if start < "2" else "Asia/Tokyo")
+    oncall_id = clinic.book_oncall(at(15))
+    emr_id = clinic.book_emr(at(17), patient="502")
+    clinic.practice.seed(
+        oncall={
+            "appointments": [
+                {
+                    "id": 7,
+                    "datetime": iso(at(9)),
+                    "division": 123,
+                    "provider": 9,
+                    "overrides": {"datetime": start},
+                }
+            ]
+        }
+    )
+    clinic.sync()
+    client.force_login(mei(clinic))
+
+    pages += [f"/visits/{pk}/" for pk in Pair.objects.values_list("pk", flat=True)]
+    assert {client.get(page).status_code for page in pages} == {200}
+    assert [m.oncall_id for m in clinic.open() if m.kind == "unreadable"] == ["7"]
+    assert clinic.pair(emr_id).oncall is not None
+    assert Pair.objects.filter(oncall__remote_id=oncall_id).exists()
