@@ -39,7 +39,7 @@ from appointments.gathering.claims import (
     told_apart,
 )
 from appointments.gathering.codebooks import make_codebook, policy_of
-from appointments.mirror.listing import division_window
+from appointments.mirror.windows import division_window
 from appointments.models import (
     Appointment,
     AppointmentPerson,

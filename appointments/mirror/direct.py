@@ -11,6 +11,7 @@ from django.utils import timezone
 from appointments import remotes
 from appointments.core.compare import Half
 from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
+from appointments.mirror.windows import window_of
 from appointments.models import Appointment, Connection, Division, Pair
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
@@ -74,16 +75,17 @@ def confirm_absent(
     A visit that only left the window is found and updated; one that is not found comes up again here
     ten minutes later.
     """
-    run = connection.runs.filter(kind="sweep", status="complete").first()
-    if run is None:
+    connection.refresh_from_db(fields=["swept_at", "set_up_at"])  # the list has just been read
+    swept_at = connection.swept_at
+    if swept_at is None or swept_at < connection.set_up_at:
         return 0
-    in_window = Q()
-    if run.window_start and run.window_end:
-        in_window = Q(start__gte=run.window_start, start__lt=run.window_end)
+    # By the instant, not by the run's row: the next list may be under way on it already.
+    not_listed = Q(listed_at__isnull=True) | Q(listed_at__lt=swept_at)
+    window = window_of(connection)
+    in_window = Q(start__gte=window.start, start__lt=window.end) if window else Q()
     asked_lately = Q(not_found_at__gt=timezone.now() - BETWEEN_NOT_FOUND)
     absent = (
-        connection.appointments.filter(in_window, live=True, read_began_at__lt=run.began_at)
-        .exclude(listed_at=run.began_at)
+        connection.appointments.filter(not_listed, in_window, live=True, read_began_at__lt=swept_at)
         .exclude(asked_lately)
         .order_by(F("start").asc(nulls_last=True))[:limit]
     )

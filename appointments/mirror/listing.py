@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError
 from django.db.models import F, Q
@@ -28,7 +27,8 @@ from appointments.mirror.storing import (
     set_aside,
     store,
 )
-from appointments.models import Appointment, Connection, Division, Pair, Run
+from appointments.mirror.windows import divisions_of, window_of
+from appointments.models import Appointment, Connection, Pair, Run
 from emr_adapters.base import Adapter, Page, Window
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
 from emr_adapters.records import Side, Unreadable
@@ -139,29 +139,6 @@ def _start(connection: Connection, kind: str, now: datetime) -> Run:
         last.refresh_from_db()
         return last
     return Run.objects.create(connection=connection, kind=kind, first_began_at=now, **fresh)
-
-
-def window_of(connection: Connection) -> Window | None:
-    """The union of the sync windows of its divisions, None where the system lists everything."""
-    divisions = list(divisions_of(connection))
-    if not remotes.capabilities_of(connection).list_window or not divisions:
-        return None
-    windows = [division_window(division, timezone.now()) for division in divisions]
-    return Window(min(start for start, _ in windows), max(end for _, end in windows))
-
-
-def divisions_of(connection: Connection) -> list[Division]:
-    related = "oncall_divisions" if connection.side == Side.ONCALL else "emr_divisions"
-    return list(getattr(connection, related).all())
-
-
-def division_window(division: Division, now: datetime) -> tuple[datetime, datetime]:
-    """Whole days in the division's zone: from ``window_back_days`` ago to ``window_ahead_days`` ahead."""
-    zone = ZoneInfo(division.time_zone)
-    today = now.astimezone(zone).date()
-    first = today - timedelta(days=division.window_back_days)
-    last = today + timedelta(days=division.window_ahead_days + 1)
-    return datetime.combine(first, time(), zone), datetime.combine(last, time(), zone)
 
 
 def _read_page(run: Run, adapter: Adapter) -> Page:

@@ -249,3 +249,18 @@ def test_complete_resource_without_an_element_means_empty(clinic: Clinic):
 
     assert row(clinic, clinic.emr, emr_id).record["practitioners"] == []
     assert clinic.open() == []
+
+
+def test_absent_visit_is_looked_for_while_the_next_list_is_being_read(clinic: Clinic):
+    # A rolling list reads on and on: its row says "running" most of the time.
+    oncall_id, _ = agreed(clinic, at(15))
+    clinic.practice.oncall_vanish(int(oncall_id))
+    clinic.book_oncall(at(18), "Zed Young", "zed@example.org")
+    while mirror.start_or_continue(clinic.oncall):
+        pass
+    Run.objects.filter(connection=clinic.oncall).update(status=Run.Status.RUNNING)
+
+    mirror.confirm_absent(clinic.oncall)
+
+    held = Appointment.objects.get(connection=clinic.oncall, remote_id=oncall_id)
+    assert held.not_found_at is not None
