@@ -49,6 +49,9 @@ def due_listings(connection: Connection, now: datetime) -> Iterator[tuple[str, f
     capabilities = remotes.capabilities_of(connection)
     if capabilities.list_changes:
         yield Run.Kind.CHANGES.value, MINUTE - 5
+    if capabilities.list_window:
+        # A search for changes does not tell what was deleted: the next days are listed besides.
+        yield Run.Kind.NEAR.value, WATCH_EVERY - 5
     if sweep_is_due(connection, capabilities, now):
         yield Run.Kind.SWEEP.value, MINUTE - 5
 

@@ -12,7 +12,7 @@ from appointments import remotes
 from appointments.core.compare import Half
 from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
 from appointments.mirror.windows import window_of
-from appointments.models import Appointment, Connection, Division, Pair
+from appointments.models import Appointment, Connection, Division, Pair, Run
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
 from emr_adapters.records import Person, Side, State
@@ -88,6 +88,26 @@ def confirm_absent(
         connection.appointments.filter(not_listed, in_window, live=True, read_began_at__lt=swept_at)
         .exclude(asked_lately)
         .order_by(F("start").asc(nulls_last=True))[:limit]
+    )
+    return _read_each(connection, [row.remote_id for row in absent], adapter)
+
+
+def read_unlisted(connection: Connection, run: Run, limit: int = 20, *, adapter: Adapter) -> int:
+    """Read directly the live visits of today and tomorrow that this complete list did not hold.
+
+    It proves nothing about other days, so it counts for no conclusion but this second look (law 2).
+    """
+    asked_lately = Q(not_found_at__gt=timezone.now() - BETWEEN_NOT_FOUND)
+    absent = (
+        connection.appointments.filter(
+            live=True,
+            start__gte=run.window_start,
+            start__lt=run.window_end,
+            read_began_at__lt=run.began_at,
+        )
+        .exclude(listed_at=run.began_at)
+        .exclude(asked_lately)
+        .order_by("start")[:limit]
     )
     return _read_each(connection, [row.remote_id for row in absent], adapter)
 

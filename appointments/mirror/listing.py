@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from appointments import remotes
 from appointments.core.plans import digest
-from appointments.mirror.direct import refresh
+from appointments.mirror.direct import read_unlisted, refresh
 from appointments.mirror.storing import (
     Stored,
     close_readable,
@@ -27,7 +27,7 @@ from appointments.mirror.storing import (
     set_aside,
     store,
 )
-from appointments.mirror.windows import divisions_of, window_of
+from appointments.mirror.windows import divisions_of, near_window, window_of
 from appointments.models import Appointment, Connection, Pair, Run
 from emr_adapters.base import Adapter, Page, Window
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
@@ -76,6 +76,8 @@ def start_or_continue(
     if page.next_cursor is not None:
         return _prepare_next(run, page)
     _conclude(connection, run)
+    if run.kind == Run.Kind.NEAR and run.status == Run.Status.COMPLETE:
+        read_unlisted(connection, run, adapter=adapter)
     return False
 
 
@@ -116,7 +118,7 @@ def _claim(connection: Connection, kind: str) -> Run:
 
 def _start(connection: Connection, kind: str, now: datetime) -> Run:
     """A new row, or the last one again if it brought no news (quiet runs extend one row, law 8)."""
-    window = window_of(connection)
+    window = near_window(connection) if kind == Run.Kind.NEAR else window_of(connection)
     fresh = {
         "status": Run.Status.RUNNING,
         "began_at": now,
@@ -160,7 +162,7 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
             connection=connection, remote_id__in=ids, listed_at=run.began_at
         ).values_list("remote_id", flat=True)
     )
-    sweep = run if run.kind == Run.Kind.SWEEP else None
+    sweep = run if run.kind != Run.Kind.CHANGES else None
     overtaken = []
     unreadable = list(page.unreadable)
     for record in page.records:
@@ -244,6 +246,8 @@ def _conclude(connection: Connection, run: Run) -> None:
         _finish(run, Run.Status.INCOMPLETE, doubt)
         return
     _finish(run, Run.Status.COMPLETE, "")
+    if run.kind == Run.Kind.NEAR:
+        return
     Connection.objects.filter(pk=connection.pk).update(
         swept_at=run.began_at,
         sweep_seconds=(timezone.now() - run.began_at).total_seconds(),

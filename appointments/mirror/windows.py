@@ -22,6 +22,19 @@ def window_of(connection: Connection) -> Window | None:
     return Window(min(start for start, _ in windows), max(end for _, end in windows))
 
 
+def near_window(connection: Connection) -> Window | None:
+    """Today and tomorrow in its divisions' zones, None where it cannot be listed by date."""
+    divisions = divisions_of(connection)
+    if not remotes.capabilities_of(connection).list_window or not divisions:
+        return None
+    days = []
+    for zone in {ZoneInfo(division.time_zone) for division in divisions}:
+        today = timezone.now().astimezone(zone).date()
+        days.append(datetime.combine(today, time(), zone))
+        days.append(datetime.combine(today + timedelta(days=2), time(), zone))
+    return Window(min(days), max(days))
+
+
 def divisions_of(connection: Connection) -> list[Division]:
     related = "oncall_divisions" if connection.side == Side.ONCALL else "emr_divisions"
     return list(getattr(connection, related).all())

@@ -19,6 +19,7 @@ class Run(models.Model):
 
     class Kind(models.TextChoices):
         SWEEP = "sweep", "Complete list"
+        NEAR = "near", "Today and tomorrow"
         CHANGES = "changes", "Changes"
         WATCH = "watch", "Visits of the next hours"
 

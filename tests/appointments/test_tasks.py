@@ -321,7 +321,7 @@ def test_whole_window_is_read_at_night(work, hours_ago, at, due):
             connection.refresh_from_db()
         emr = swept(work, hours_ago)
         kinds = [kind for kind, _ in rhythm.due_listings(emr, timezone.now())]
-        assert kinds == ["changes", *(["sweep"] if due else [])]
+        assert kinds == ["changes", "near", *(["sweep"] if due else [])]
 
 
 def test_system_without_any_search_is_listed_again_and_again(work):
@@ -347,7 +347,11 @@ def test_next_hours_are_watched_every_ten_minutes_where_changes_cannot_be_search
 def test_sweep_proves_nothing_after_the_connection_was_set_up_anew(work):
     emr = swept(work, 1)
     emr.set_up_at = timezone.now()
-    assert [kind for kind, _ in rhythm.due_listings(emr, timezone.now())] == ["changes", "sweep"]
+    assert [kind for kind, _ in rhythm.due_listings(emr, timezone.now())] == [
+        "changes",
+        "near",
+        "sweep",
+    ]
 
 
 def test_two_ticks_at_once_are_one(work):

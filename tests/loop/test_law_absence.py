@@ -264,3 +264,19 @@ def test_absent_visit_is_looked_for_while_the_next_list_is_being_read(clinic: Cl
 
     held = Appointment.objects.get(connection=clinic.oncall, remote_id=oncall_id)
     assert held.not_found_at is not None
+
+
+def test_visit_deleted_in_the_emr_is_noticed_by_the_list_of_today_and_tomorrow(clinic: Clinic):
+    soon = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+    _, emr_id = agreed(clinic, soon)
+    agreed(clinic, soon + timedelta(hours=1), patient="502")
+    clinic.practice.emr_vanish(emr_id)
+
+    while mirror.start_or_continue(clinic.emr, Run.Kind.NEAR):
+        pass
+
+    held = Appointment.objects.get(connection=clinic.emr, remote_id=emr_id)
+    assert (held.not_found_at is not None, held.gone_at) == (True, None)
+    assert (
+        Connection.objects.get(pk=clinic.emr.pk).swept_at != Run.objects.get(kind="near").began_at
+    )
