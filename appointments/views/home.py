@@ -145,13 +145,11 @@ def _numbers(divisions: Any, now: datetime) -> list[DivisionNumbers]:
         else:
             entry.todo += count
             entry.soon += soon
-    pushes = Push.objects.filter(division__in=rows).order_by()
-    states = [Push.Status.FAILED, *Push.UNDER_WAY]
-    for pk, status, count in (
-        pushes.filter(status__in=states).values_list("division", "status").annotate(n=Count("pk"))
-    ):
-        if status != Push.Status.FAILED:
-            rows[pk].waiting += count
+    # What the brake holds is told apart, with its button: it is not being sent.
+    sending = Push.objects.under_way().exclude(status=Push.Status.HELD)
+    pushes = sending.filter(division__in=rows).order_by()
+    for pk, count in pushes.values_list("division").annotate(n=Count("pk")):
+        rows[pk].waiting = count
     _count_failed(rows)
     _count_today(rows, now)
     return list(rows.values())
