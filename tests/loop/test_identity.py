@@ -165,10 +165,10 @@ def test_emr_row_that_was_used_again_for_another_patient_is_asked_and_can_be_par
     click(clinic, "not_a_match")
     clinic.sync()
 
-    assert clinic.pair(emr_id).oncall is None or (
-        clinic.pair(emr_id).oncall.remote_id != oncall_id  # type: ignore[union-attr]
-    )
-    assert ("ann@example.org", "reschedule") not in clinic.mails()
+    new = clinic.pair(emr_id).oncall
+    assert new is not None
+    assert new.remote_id != oncall_id
+    assert clinic.mails() == [("bob@example.org", "create")]
     assert of_kind(clinic, "missing_in_emr").oncall_id == oncall_id
     clinic.quiet()
     clinic.sync()
