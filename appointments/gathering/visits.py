@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 
 from appointments import remotes
 from appointments.core.compare import BaselineEntry, Half
+from appointments.core.decisions import decide
 from appointments.core.kinds import Kind
 from appointments.core.matching import could_be, evidence, is_replacement, shared_emails
 from appointments.core.policy import (
@@ -273,12 +274,35 @@ class Gatherer:
         self, row: Appointment, half: Half, candidates: tuple[Candidate, ...], division: Division
     ) -> bool:
         """The record's side asks the question; its candidates are listed there, and nowhere twice."""
-        rules = self.rules(division)
-        if half.side is rules.record:
-            return self._is_replacement(row, half, division)
-        return self._is_replacement(row, half, division) or any(
-            c.free and out_of_scope(c.half, rules, self.now) is None for c in candidates
+        if self._is_replacement(row, half, division):
+            return True
+        if half.side is self.rules(division).record:
+            return False
+        free = [c.id for c in candidates if c.free]
+        target = division.connection(half.side.other)
+        return any(
+            self._asks_about(other, row)
+            for other in target.appointments.filter(remote_id__in=free).select_related("division")
         )
+
+    def _asks_about(self, other: Appointment, row: Appointment) -> bool:
+        """Does the question about ``other`` name ``row``?
+
+        Its division may be another one, with another record, zone or window, or none: then it is silent,
+        and a visit that counted on being named there would be asked about nowhere (law 1).
+        """
+        division, side = other.division, Side(other.side)
+        if division is None or self.rules(division).record is not side:
+            return False
+        half = self.half(other, self.book(division))
+        pair = Pair.objects.get(**{side: other})
+        if (
+            out_of_scope(half, self.rules(division), self.now) is not None
+            or self._doubt(other, pair, division) is not None
+            or self._is_replacement(other, half, division)
+        ):
+            return False
+        return any(c.id == row.remote_id for c in self.candidates(other, half, division))
 
     def _is_replacement(self, row: Appointment, half: Half, division: Division) -> bool:
         """Is this visit being asked about as the new half of a *moved* one?"""
@@ -297,8 +321,9 @@ class Gatherer:
             old = pair.half(side)
             if old is None or not share_person(old, row):
                 continue
-            found = self._replacement(self.half(old, self.book(division)), pair, division)
-            if found is not None and found.half.id == row.remote_id:
+            # Outside the window, past or edited meanwhile, the old visit asks something else, or nothing.
+            question = decide(self.view(pair, division), self.rules(division), self.now).question
+            if question is not None and question.about == (row.remote_id,):
                 return True
         return False
 

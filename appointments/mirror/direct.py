@@ -70,9 +70,9 @@ def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) 
 def confirm_absent(
     connection: Connection, limit: int = 50, *, adapter: Adapter | None = None
 ) -> int:
-    """Read directly the live visits that the last complete list did not hold. Returns how many.
+    """Read directly the visits that the last complete list did not hold. Returns how many.
 
-    A visit that only left the window is found and updated; one that is not found comes up again here
+    Live ones, and wait-listed ones: where such an entry is gone, its other half waits for nothing. A visit that only left the window is found and updated; one that is not found comes up again here
     ten minutes later.
     """
     connection.refresh_from_db(fields=["swept_at", "set_up_at"])  # the list has just been read
@@ -85,7 +85,12 @@ def confirm_absent(
     in_window = Q(start__gte=window.start, start__lt=window.end) if window else Q()
     asked_lately = Q(not_found_at__gt=timezone.now() - BETWEEN_NOT_FOUND)
     absent = (
-        connection.appointments.filter(not_listed, in_window, live=True, read_began_at__lt=swept_at)
+        connection.appointments.filter(
+            Q(live=True) | Q(state=State.NOT_YET, gone_at=None),
+            not_listed,
+            in_window,
+            read_began_at__lt=swept_at,
+        )
         .exclude(asked_lately)
         .order_by(F("start").asc(nulls_last=True))[:limit]
     )
