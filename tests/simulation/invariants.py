@@ -55,6 +55,20 @@ def readings_have_an_order(world: World) -> Iterator[str]:
         latest[number] = began_at
 
 
+def what_is_left_out_is_kept(world: World) -> Iterator[str]:
+    """Law 3: people who were stated once are not forgotten because an answer leaves them out."""
+    for number in Appointment.objects.filter(record__people=[]).values_list("pk", flat=True):
+        yield f"mirror {number} lost its people"
+
+
+def sweeps_are_proven(world: World) -> Iterator[str]:
+    """Law 2: a list counts as complete only if none of its pages was falsified."""
+    for connection in Connection.objects.exclude(swept_at=None):
+        began = connection.swept_at
+        if began in world.ledger.dishonest_lists[Side(connection.side)]:
+            yield f"{connection}: the list of {began} was broken and is believed"
+
+
 # --- when quiet: every visit -------------------------------------------------------------------------------------
 
 
@@ -82,6 +96,19 @@ def every_visit_is_healed_or_listed(world: World) -> Iterator[str]:
         if trouble:
             halves = {str(side): row.remote_id for side, row in pair.halves.items()}
             yield f"visit {pair.pk} {halves}: {trouble}"
+
+
+def nobody_is_asked_about_nothing(world: World) -> Iterator[str]:
+    """Law 13: times that are the same instant are no question."""
+    asked = Mismatch.objects.unsettled().filter(kind="values_differ", groups__has_key="when")
+    for mismatch in asked.select_related("pair__oncall", "pair__emr"):
+        pair = mismatch.pair
+        if pair is None:
+            continue
+        records = [world.systems[s].records.get(r.remote_id) for s, r in pair.halves.items()]
+        times = {(r.start, r.minutes) for r in records if r is not None}
+        if len(times) == 1 and len(records) == 2:
+            yield f"visit {pair.pk}: both begin at {times}"
 
 
 def outcomes_are_not_cancellations(world: World) -> Iterator[str]:
@@ -212,14 +239,6 @@ def gone_was_seen_twice(world: World) -> Iterator[str]:
             yield f"{row.side} {row.remote_id} is called gone"
 
 
-def sweeps_are_proven(world: World) -> Iterator[str]:
-    """Law 2: a list counts as complete only if none of its pages was falsified."""
-    for connection in Connection.objects.exclude(swept_at=None):
-        began = connection.swept_at
-        if began in world.ledger.dishonest_lists[Side(connection.side)]:
-            yield f"{connection}: the list of {began} was broken and is believed"
-
-
 def every_value_is_explained(world: World) -> Iterator[str]:
     """Law 10: what stands in a record was put there by a person, or by a push that the audit trail names."""
     told: set[Any] = set()
@@ -251,10 +270,15 @@ def deliveries_are_answered(world: World) -> Iterator[str]:
         yield f"{waiting} deliveries still wait"
 
 
-ALWAYS: Final[tuple[Callable[[World], Iterator[str]], ...]] = (readings_have_an_order,)
+ALWAYS: Final[tuple[Callable[[World], Iterator[str]], ...]] = (
+    readings_have_an_order,
+    what_is_left_out_is_kept,
+    sweeps_are_proven,
+)
 WHEN_QUIET: Final[tuple[Callable[[World], Iterator[str]], ...]] = (
     mirror_is_true,
     every_visit_is_healed_or_listed,
+    nobody_is_asked_about_nothing,
     outcomes_are_not_cancellations,
     nothing_exists_twice,
     writes_were_allowed,
@@ -264,7 +288,6 @@ WHEN_QUIET: Final[tuple[Callable[[World], Iterator[str]], ...]] = (
     brake_holds_waves,
     nobody_is_overruled_silently,
     gone_was_seen_twice,
-    sweeps_are_proven,
     every_value_is_explained,
     nothing_private_is_logged,
     deliveries_are_answered,

@@ -18,7 +18,7 @@ from emr_adapters.records import Side
 from tests.simulation import cast
 from tests.simulation.world import World
 
-TOKEN: Final = "hook-token-of-the-simulation"  # noqa: S105 -- of systems that exist in memory only
+TOKEN: Final = "hook-token-of-the-simulation"
 
 
 @dataclass(frozen=True, slots=True)

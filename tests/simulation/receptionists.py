@@ -184,7 +184,7 @@ ACTS: Final = (
     Act("enter_in_error", "live", enter_in_error, 1),
     Act("put_on_waiting_list", "live", put_on_waiting_list, 1),
     Act("end", "live", end, 2),
-    Act("become_unreadable", "any", become_unreadable, 1),
+    Act("become_unreadable", "any", become_unreadable, 2),
     Act("become_readable", "any", become_readable, 2),
 )
 

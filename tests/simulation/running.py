@@ -23,6 +23,7 @@ from tests.simulation.world import WORKERS, Task, World, simulated_world
 
 STEPS: Final = 250
 AGREED_AT_FIRST: Final = 6
+UNREADABLE_AT_FIRST: Final = 0.2
 MOST_AT_ONCE: Final = 12
 MOST_POINTS: Final = 1_000_000
 # Minutes that pass between looks while all goes quiet: cancel delays, a second "not found", backoffs.
@@ -60,6 +61,7 @@ class Outcome:
 def run(seed: int, database: Database, *, steps: int = STEPS) -> Outcome:
     with simulated_world(seed, database) as world:
         settle_in(world)
+        world.is_busy = True
         while world.ledger.steps < steps and not world.ledger.violations:
             step(world)
             check(world, ALWAYS)
@@ -92,6 +94,9 @@ def settle_in(world: World) -> None:
     look_at_everything(world)
     _send_webhooks(world)
     world.webhooks.clear()
+    if world.random.random() < UNREADABLE_AT_FIRST:
+        remote = world.systems[world.random.choice(list(Side))]
+        remote.unreadable.add(world.random.choice(sorted(remote.records)))
 
 
 # --- one step ------------------------------------------------------------------------------------------------
@@ -234,6 +239,7 @@ MIX: Final = {
 
 def go_quiet(world: World) -> None:
     """No more events and no faults; everything is awake; workers go on until nothing is under way."""
+    world.is_busy = False
     for remote in world.systems.values():
         remote.faults.clear()
         remote.stale_reads = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
 
 from django.db import connection as database
 
@@ -27,6 +29,7 @@ from tests.simulation.processes import Processes
 # What a system says about itself and its bookkeeping, not about the visit.
 BOOKKEEPING: Final = frozenset({"version", "modified_at", "raw", "problems"})
 LEFT_OUT: Final = ("people", "types", "title", "minutes")
+WALL: Final = ZoneInfo("America/Toronto")
 _GROUPED: Final = ({"start", "minutes"}, {"type"}, {"title"}, {"practitioner"}, {"reference"})
 
 
@@ -91,6 +94,9 @@ class SimulatedRemote(MemoryRemote):
 
     def _put(self, record: AppointmentRecord) -> None:
         before = self.records.get(record.id)
+        if self.side is Side.EMR and isinstance(record.start, datetime):
+            # As FHIR states it: the clock on the clinic's wall, with its distance from UTC (law 13).
+            record = replace(record, start=record.start.astimezone(WALL))
         super()._put(record)
         self._note(before, self.records[record.id])
 
@@ -170,7 +176,7 @@ class SimulatedAdapter(MemoryAdapter):
             raise BadResponse("It is not in a form that is known.")
         if process is not None:
             process.read.add((str(self.remote.side), id))
-        self.remote.processes.point()  # the answer is on its way
+        self.remote.processes.wait()
         return reading
 
     def find_by_reference(self, reference: str) -> tuple[Reading, ...]:
@@ -200,7 +206,7 @@ class SimulatedAdapter(MemoryAdapter):
     def _on_its_way(self, operation: str, page: Page, cursor: str | None) -> Page:
         """What was read is old by the time it arrives: others act in between (law 7)."""
         kind = self.remote.faults.strike(operation, pages=True)
-        self.remote.processes.point()
+        self.remote.processes.wait()
         if kind is None:
             return page
         arrived = falsified(page, kind, cursor, self.remote.page_size)

@@ -42,6 +42,7 @@ from tests.simulation.systems import SimulatedAdapter, SimulatedRemote
 
 WORKERS: Final = 3
 REQUEST_SECONDS: Final = 0.02
+SLOW: Final = 0.2  # of all answers take so long that others act meanwhile
 # Each begins some hours before something happens to a clock, or on an ordinary day.
 BEGINNINGS: Final = (
     datetime(2026, 3, 8, 1, tzinfo=UTC),  # a day with 23 hours in both zones
@@ -73,8 +74,9 @@ class World:
         self.database = database
         self.clock = clock
         self.ledger = Ledger()
-        self.processes = Processes()
+        self.processes = Processes(lambda: self.is_busy and self.random.random() < SLOW)
         self.queue: list[Task] = []
+        self.is_busy = False  # events are drawn: others may act while one waits
         self.webhooks: list[str] = []  # OnCall ids whose webhook is on its way
         self.backups: list[tuple[datetime, Any]] = []
         self.next_tick = self.now()
