@@ -9,7 +9,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from appointments import deliveries, leases, mirror, nudges, outbox, rhythm
+from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm
 from appointments.mismatches import comparing
 from appointments.models import Connection, Division, Run
 
@@ -26,6 +26,8 @@ def tick() -> None:
     outbox.free_abandoned()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
+    if alerts.any_due(timezone.now()):
+        nudges.once("send_alerts", every=rhythm.MINUTE - 5)
     due = nudges.Due()
     due.deliveries()
     due.pushes()
@@ -85,3 +87,8 @@ def compare() -> None:
 def work_push(push_id: int) -> None:
     if outbox.work_one(push_id):
         nudges.once("compare", every=rhythm.MINUTE)
+
+
+def send_alerts() -> None:
+    """Mails to divisions' contacts that could not leave at once."""
+    alerts.send_due()

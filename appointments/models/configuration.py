@@ -99,6 +99,10 @@ class Division(models.Model):
     # Only what is first seen after this may be written alone: going live and a change of our own
     # configuration both start a new page (law 15).
     page_started_at = models.DateTimeField(default=timezone.now, editable=False)
+    contact = models.EmailField(
+        blank=True,
+        help_text="Who is mailed at once when something of this division cannot wait",
+    )
     window_back_days = models.PositiveSmallIntegerField(
         default=1, validators=[MaxValueValidator(365)]
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from appointments import health, wording
+from appointments import alerts, health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
 from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal, Run
@@ -87,6 +87,7 @@ def home(request: HttpRequest) -> HttpResponse:
         *_connection_troubles(connections, now),
         *_push_troubles(numbers, held),
         *_webhook_troubles(connections, now),
+        *_alert_troubles(divisions),
     ]
     todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
     context = {
@@ -257,6 +258,25 @@ def _push_troubles(numbers: list[DivisionNumbers], held: list[Held]) -> list[Tro
         }
         found.append(Trouble(text, _("Look at a few of them, then let them go."), "pushes"))
     return found
+
+
+def _alert_troubles(divisions: QuerySet[Division]) -> list[Trouble]:
+    """Who would not be told of what cannot wait."""
+    named = list(divisions)
+    if named and not alerts.mail_is_set_up():
+        text = _("No mail server is set: nobody can be alerted.")
+        advice = _("Whoever runs the server sets EMAIL_URL.")
+        return [Trouble(text, advice, grave=False)]
+    return [
+        Trouble(
+            _("%(division)s has no contact: nobody is alerted when something cannot wait.")
+            % {"division": division},
+            _("An administrator names somebody's e-mail address on the division's page."),
+            grave=False,
+        )
+        for division in named
+        if not division.contact
+    ]
 
 
 def _webhook_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
