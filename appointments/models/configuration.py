@@ -48,6 +48,11 @@ class Connection(models.Model):
     # What the adapter said it can do, kept so that deciding needs no request (law 16).
     capabilities = models.JSONField(default=dict, editable=False)
     last_answer_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How it is doing, shared by every process on every host (``resting``): failures in a row, and until
+    # when no request is made. Whoever finds the rest over tries first, alone, by moving it ahead.
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, blank=True, editable=False)
+    rests_because = models.CharField(max_length=40, blank=True, editable=False)
 
     class Meta:
         ordering = ["side", "name"]
