@@ -26,6 +26,7 @@ from appointments.gathering.claims import (
 from appointments.mirror import look_up
 from appointments.mirror.storing import pair_division
 from appointments.models import Appointment, Connection, Division, Mismatch, Pair, Push
+from appointments.resting import Resting
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured
 from emr_adapters.records import Side
@@ -61,6 +62,8 @@ def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
             look_up(pair, half, adapter=adapter)
         except NotConfigured as error:
             remotes.pause(target, error)
+            adapters[target.pk] = None
+        except Resting:
             adapters[target.pk] = None
         except AdapterError:
             continue
