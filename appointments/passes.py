@@ -154,6 +154,7 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
     """Until nothing is due and nothing that leaves within a minute waits."""
     look_again(divisions)
     outbox.free_abandoned()
+    outbox.make_overdue_due()
     for _ in range(MOST_ROUNDS):
         while compare_due(divisions=divisions):
             watch("Comparing", None)

@@ -60,12 +60,16 @@ def start_or_continue(
     """
     resting.refuse_while_resting(connection)
     adapter = adapter or remotes.adapter_for(connection)
-    run = runs.claim(connection, kind)
     try:
         remotes.remember_capabilities(connection, adapter)
+    except AdapterError as error:
+        # An EMR that is down fails here already: the page of readings shows that as any other failure.
+        runs.interrupt(runs.claim(connection, kind), error)
+        raise
+    run = runs.claim(connection, kind)
+    try:
         news = _store_page(connection, run, _read_page(run, adapter), adapter)
     except AdapterError as error:
-        # An EMR that is down fails at its capabilities already: the page of readings shows that, too.
         runs.interrupt(run, error)
         raise
     remotes.answered(connection)

@@ -147,6 +147,7 @@ class Push(models.Model):
         UNDONE = "undone", "Taken back before it was sent"
 
     UNDER_WAY = ("waiting", "held", "sending", "unknown", "reading_back")
+    NOT_SENT = ("waiting", "held")
     UNDER_HAND = ("sending", "unknown", "reading_back")  # a worker has it, or will look for it
 
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="pushes")

@@ -13,7 +13,7 @@ from django_q.signing import SignedPackage
 
 from appointments import deliveries, leases, nudges, rhythm, tasks
 from appointments.models import Appointment, Connection, Delivery, Pair, Run
-from emr_adapters.errors import NotConfigured, RateLimited, TemporaryError
+from emr_adapters.errors import BadResponse, NotConfigured, RateLimited, TemporaryError
 from emr_adapters.memory.remote import EMR_LIKE, ONCALL_LIKE, MemoryRemote, register
 from emr_adapters.records import Person, Practitioner
 from tests.make import make_connection, make_delivery, make_division, make_push, make_run, soon
@@ -279,7 +279,7 @@ def test_lost_chain_is_taken_up_again(work):
 
 
 def test_list_that_fails_is_left_alone_for_ten_minutes(work):
-    work.oncall_system.fail_next("list", TemporaryError("OnCall does not answer."), times=9)
+    work.oncall_system.fail_next("list", BadResponse("OnCall sent nonsense."), times=9)
     page = f"read_page {work.oncall.pk} sweep"
     began = timezone.now()
     work.tick()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.loop.desk import (
     moving_clock,
     read,
     read_both,
+    rested,
     seed_agreed,
     statuses,
     work_due,
@@ -114,6 +116,7 @@ def test_write_that_never_gets_through_is_asked_after_eight_attempts(clinic: Cli
         push = Push.objects.get()
         waits.append((push.not_before - timezone.now()).total_seconds())
         Push.objects.filter(status="waiting").update(not_before=timezone.now())
+        rested()
 
     assert len(clinic.writes()) == 8
     assert waits[:3] == sorted(waits[:3])
@@ -147,7 +150,7 @@ def test_listing_that_was_left_by_a_dead_worker_is_continued(clinic: Clinic):
 def test_page_that_another_worker_reads_is_left_to_it(clinic: Clinic):
     seed_agreed(clinic, *(at(hour) for hour in (12, 13, 14, 15)))
     mirror.start_or_continue(clinic.oncall)
-    Run.objects.update(claimed_until=timezone.now().replace(year=2099))
+    Run.objects.update(claimed_until=timezone.now() + timedelta(seconds=100))
 
     with pytest.raises(mirror.Busy):
         mirror.start_or_continue(clinic.oncall)
