@@ -89,9 +89,7 @@ def resolve_secret(value: str) -> str:
 # --- before each request --------------------------------------------------------------------------------
 
 
-def before_request(
-    connection: Connection, *, sleep: Callable[[float], None], door: Door
-) -> None:
+def before_request(connection: Connection, *, sleep: Callable[[float], None], door: Door) -> None:
     """Waits for the budget. Raises Resting."""
     if _inside_transaction():
         raise RuntimeError("a request inside a database transaction (law 16)")

@@ -35,7 +35,11 @@ OPENS_AFTER: Final = 3  # failures in a row
 RESTS: Final = (30.0, 60.0, 120.0, 240.0, 480.0, 600.0)  # seconds, from the failure that opens it
 LONGEST_ASKED: Final = 3600.0  # of a Retry-After; then one request finds out whether it was meant
 SLOWER: Final = 30.0  # asked to slow down, without a word for how long
-TRYING_OUT: Final = timedelta(seconds=60)  # longer than a request may take; a dead worker's try lapses
+TRYING_OUT: Final = timedelta(
+    seconds=60
+)  # longer than a request may take; a dead worker's try lapses
+
+AWAKE: Final[Mapping[str, Any]] = {"failures": 0, "rests_until": None, "rests_because": ""}
 
 T = TypeVar("T")
 
@@ -77,9 +81,7 @@ def is_failing(connection: Connection) -> bool:
 
 def wake(connection: Connection) -> None:
     """A person changed or resumed it: what was learnt before holds no longer."""
-    Connection.objects.filter(pk=connection.pk).update(
-        failures=0, rests_until=None, rests_because=""
-    )
+    Connection.objects.filter(pk=connection.pk).update(**AWAKE)
 
 
 class Door:
@@ -118,9 +120,7 @@ class Door:
         """Ends the rest, unless another worker has learnt something else since we asked."""
         failures, until = self._known
         if self._asked and (failures or until is not None):
-            self._row.filter(failures=failures, rests_until=until).update(
-                failures=0, rests_until=None, rests_because=""
-            )
+            self._row.filter(failures=failures, rests_until=until).update(**AWAKE)
         self._done()
 
     def failed(self, error: AdapterError) -> None:

@@ -14,7 +14,6 @@ from appointments.core.plans import digest
 from appointments.models import Appointment, Decision, Pair, Push
 from emr_adapters.records import Side
 
-
 TOO_LATE: Final = "too_late"  # of a push that could not be sent before its visit began
 
 

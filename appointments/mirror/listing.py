@@ -149,9 +149,7 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
     unreadable = list(page.unreadable)
     for record in page.records:
         try:
-            stored = store(
-                connection, record, page.began_at, reading=reading, parse=adapter.parse
-            )
+            stored = store(connection, record, page.began_at, reading=reading, parse=adapter.parse)
         except (DatabaseError, ValueError, OverflowError) as error:
             # Law 11: what the database cannot hold (a NUL, a name of a thousand letters) is set aside.
             unreadable.append(

@@ -31,7 +31,9 @@ from emr_adapters.records import AppointmentRecord, Unreadable
 MARKS: Final[Mapping[str, str]] = {Run.Kind.SWEEP: "listed_at", Run.Kind.NEAR: "near_listed_at"}
 FEW: Final = 2
 FEW_SHARE: Final = 0.01
-FAR_OUTSIDE: Final = timedelta(days=1)  # systems that read days in a zone of their own are not wrong
+FAR_OUTSIDE: Final = timedelta(
+    days=1
+)  # systems that read days in a zone of their own are not wrong
 
 
 @dataclass(frozen=True, slots=True)

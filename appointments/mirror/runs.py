@@ -64,9 +64,7 @@ def claim(connection: Connection, kind: str) -> Run:
 def _free(now: datetime) -> Q:
     """Never claimed, lapsed, or claimed by a host whose clock is far ahead of this one."""
     too_far = now + CLAIM_FOR + CLOCKS_DIFFER
-    return (
-        Q(claimed_until__isnull=True) | Q(claimed_until__lt=now) | Q(claimed_until__gt=too_far)
-    )
+    return Q(claimed_until__isnull=True) | Q(claimed_until__lt=now) | Q(claimed_until__gt=too_far)
 
 
 def _start(connection: Connection, kind: str, now: datetime) -> Run:

@@ -29,4 +29,6 @@ def note_settled() -> int:
     lasting = Alert.objects.filter(code=GAVE_UP, over_at=None).exclude(
         division__in=waiting.values("division")
     )
-    return sum(alerts.alert_over(row.division, GAVE_UP) for row in lasting.select_related("division"))
+    return sum(
+        alerts.alert_over(row.division, GAVE_UP) for row in lasting.select_related("division")
+    )

@@ -51,7 +51,9 @@ class Run(models.Model):
     changed = models.PositiveIntegerField(default=0)
     unreadable = models.PositiveIntegerField(default=0)
     repeated = models.PositiveIntegerField(default=0, help_text="Rows that were listed before")
-    outside = models.PositiveIntegerField(default=0, help_text="Rows far outside the days asked for")
+    outside = models.PositiveIntegerField(
+        default=0, help_text="Rows far outside the days asked for"
+    )
     doubt = models.CharField(max_length=200, blank=True, help_text="Why it cannot prove anything")
     failures = models.PositiveSmallIntegerField(default=0, help_text="Of the next page, in a row")
     error = models.CharField(max_length=500, blank=True)

@@ -121,9 +121,7 @@ def _only_the_connection(push: Push, error: AdapterError, now: datetime) -> bool
     if isinstance(error, Resting):
         return True
     return (
-        isinstance(error, TemporaryError)
-        and push.sent_at is None
-        and _when_rested(push, now) > now
+        isinstance(error, TemporaryError) and push.sent_at is None and _when_rested(push, now) > now
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +85,7 @@ def home(request: HttpRequest) -> HttpResponse:
     held = held_writes(divisions, settles_in(request.user))
     troubles = [
         *_worker_troubles(now),
-        *_connection_troubles(connections, now),
+        *_connection_troubles(connections, divisions, now),
         *_push_troubles(numbers, held),
         *_webhook_troubles(connections, now),
         *_alert_troubles(divisions),
@@ -206,7 +207,9 @@ def _worker_troubles(now: datetime) -> list[Trouble]:
     return [Trouble(text, _("Whoever runs the server starts `manage.py worker`."))]
 
 
-def _connection_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
+def _connection_troubles(
+    connections: list[Connection], divisions: Iterable[Division], now: datetime
+) -> list[Trouble]:
     found = []
     sweeps = Run.objects.filter(
         connection__in=connections, kind=Run.Kind.SWEEP, status=Run.Status.RUNNING
@@ -220,6 +223,12 @@ def _connection_troubles(connections: list[Connection], now: datetime) -> list[T
             }
             advice = _("An administrator corrects the connection, tests it there and resumes it.")
             found.append(Trouble(text, advice))
+        elif row.rests_until and row.rests_until > now:
+            text = wording.resting_sentence(row, _zone_of(row, divisions), now)
+            advice = _(
+                "It is then tried out by itself; writes wait so long. If it lasts, ask whoever runs it."
+            )
+            found.append(Trouble(text, advice, "runs"))
         elif row.last_answer_at and now - row.last_answer_at > SILENT_AFTER:
             text = _("%(connection)s has not answered for a while (%(ago)s).") % {
                 "connection": row,
@@ -230,6 +239,12 @@ def _connection_troubles(connections: list[Connection], now: datetime) -> list[T
         elif not _sweep_is_fresh(row, now):
             found.append(_no_list(row, running.get(row.pk)))
     return found
+
+
+def _zone_of(row: Connection, divisions: Iterable[Division]) -> ZoneInfo:
+    """A clock that staff of this connection read."""
+    using = (d.time_zone for d in divisions if row.pk in (d.oncall_id, d.emr_id))
+    return ZoneInfo(next(using, "UTC"))
 
 
 def _no_list(row: Connection, read: int | None) -> Trouble:
@@ -304,6 +319,8 @@ def _freshness(row: Connection, now: datetime) -> Freshness:
     tone, state = "good", _("answers")
     if row.paused_at:
         tone, state = "bad", _("paused")
+    elif row.rests_until and row.rests_until > now:
+        tone, state = "warn", _("left alone for a while")
     elif row.last_answer_at is None:
         tone, state = "warn", _("not asked yet")
     elif now - row.last_answer_at > SILENT_AFTER:

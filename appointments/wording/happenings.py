@@ -163,10 +163,8 @@ def run_sentence(run: Run) -> str:
 
 
 def resting_sentence(connection: Connection, zone: ZoneInfo, now: datetime) -> str:
-    """That no request is made for now, why, and until when; "" where it may be asked."""
-    until = connection.rests_until
-    if until is None or until <= now:
-        return ""
+    """That no request is made for now, why, and until when."""
+    until = connection.rests_until or now
     words = {"connection": connection, "until": _clock(until, zone, now)}
     if connection.rests_because == "rate_limited":
         return _("%(connection)s asked to slow down: it is left alone until %(until)s.") % words
