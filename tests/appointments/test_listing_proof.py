@@ -155,4 +155,3 @@ def test_new_visit_that_was_moved_meanwhile_is_not_outside(division):
 def test_list_of_today_and_tomorrow_is_proven_the_same_way(division):
     run = listed(division, (["a", *far(division, "b", "c", "d")], 4), kind="near")
     assert (run.status, run.outside) == ("incomplete", 3)
-

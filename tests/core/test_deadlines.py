@@ -13,7 +13,16 @@ from appointments.core.kinds import Kind, Operation, Scope
 from appointments.core.plans import Plan
 from appointments.core.values import When
 from emr_adapters.records import Group, Side, State
-from tests.core.make import LATER, NOW, START, make_baseline, make_rules, make_single, make_view, offered
+from tests.core.make import (
+    LATER,
+    NOW,
+    START,
+    make_baseline,
+    make_rules,
+    make_single,
+    make_view,
+    offered,
+)
 
 EARLY = NOW + timedelta(hours=1)
 BEGUN = NOW - timedelta(minutes=5)

@@ -42,9 +42,7 @@ def whole(clinic: Clinic) -> Run:
     return clinic.oncall.runs.get()
 
 
-def overtaken_at_first_page(
-    monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]
-) -> None:
+def overtaken_at_first_page(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
     """The next page that is asked for comes so late that ``meanwhile`` happens before it is stored."""
     real = OnCallAdapter.list_appointments
 

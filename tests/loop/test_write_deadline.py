@@ -144,14 +144,12 @@ def test_change_that_waited_until_the_visit_began_is_asked_and_not_sent(
     if change == "cancel":
         clinic.practice.emr_cancel(emr_id)
     else:
-        clinic.practice.emr_change(
-            emr_id,
-            **{
-                "later": {"start": iso(start + timedelta(hours=5))},
-                "earlier": {"start": iso(start - timedelta(minutes=20))},
-                "longer": {"minutes": 45},
-            }[change],
-        )
+        changes: dict[str, dict[str, Any]] = {
+            "later": {"start": iso(start + timedelta(hours=5))},
+            "earlier": {"start": iso(start - timedelta(minutes=20))},
+            "longer": {"minutes": 45},
+        }
+        clinic.practice.emr_change(emr_id, **changes[change])
     with moving_clock() as clock:
         read(clinic.emr)
         compare()
