@@ -78,7 +78,7 @@ def store(
         if held is None:
             _create(connection, record, began_at, reading)
             return Stored.NEW
-        if held.read_began_at > began_at:
+        if began_at < max(at for at in _told_at(held) if at is not None):
             return Stored.OLDER
         old = record_from_json(held.record)
         merged = merge_known(record, old)
@@ -102,6 +102,11 @@ def store(
         if news or explained:
             make_due(held)
         return Stored.CHANGED if news else Stored.SAME
+
+
+def _told_at(held: Appointment) -> tuple[datetime | None, ...]:
+    """When the remote was last asked about it; that it was not found is an answer, too."""
+    return held.read_began_at, held.not_found_at, held.gone_at
 
 
 def _create(

@@ -120,8 +120,10 @@ def _list_needed(sent_at: datetime) -> timedelta:
 
 
 def _list(connection: Connection, adapter: Adapter) -> None:
+    """Page by page; where one fails, the next look goes on there."""
     try:
-        mirror.read_listing(connection, adapter=adapter)
+        while mirror.start_or_continue(connection, adapter=adapter):
+            pass
     except mirror.Busy:
         raise TemporaryError("Another process is reading the list that is needed.") from None
 

@@ -117,6 +117,17 @@ def test_complete_list_without_the_unreadable_record_closes_its_question(divisio
     assert Mismatch.objects.unsettled().count() == 0
 
 
+def test_two_kinds_of_list_at_once_do_not_unmark_each_other(division):
+    """The list of today repeats itself while the whole list is read in between."""
+    near: Any = Pages(division, ("abc", None), ("abc", None))
+    whole: Any = Pages(division, ("abcdef", 6))
+    assert mirror.start_or_continue(division.emr, "near", adapter=near) is True
+    assert mirror.start_or_continue(division.emr, "sweep", adapter=whole) is False
+    assert mirror.start_or_continue(division.emr, "near", adapter=near) is False
+    found = {run.kind: (run.status, run.read, run.repeated) for run in Run.objects.all()}
+    assert found == {"near": ("incomplete", 3, 3), "sweep": ("complete", 6, 0)}
+
+
 # --- days -------------------------------------------------------------------------------------------------
 
 

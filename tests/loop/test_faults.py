@@ -169,7 +169,7 @@ def test_look_for_a_lost_create_waits_for_a_list_that_another_worker_reads(
         raise mirror.Busy
 
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("appointments.outbox.proving.mirror.read_listing", busy)
+        elsewhere.setattr("appointments.outbox.proving.mirror.start_or_continue", busy)
         assert outbox.work_one()
 
     (push,) = clinic.pushes()

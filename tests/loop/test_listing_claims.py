@@ -330,22 +330,3 @@ def test_lists_of_a_kind_begin_one_after_the_other_whatever_clocks_say(clinic: C
     again = Run.objects.latest("began_at")
     assert (again.status, again.read, again.repeated) == ("complete", 4, 0)
     assert again.began_at > ahead
-
-
-def test_two_kinds_of_list_at_once_do_not_unmark_each_other(clinic: Clinic):
-    soon = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
-    Connection.objects.filter(pk=clinic.emr.pk).update(
-        settings={**clinic.emr.settings, "page_size": 2}
-    )
-    clinic.emr.refresh_from_db()
-    seed_agreed(clinic, *(soon + timedelta(minutes=30 * n) for n in range(4)))
-    assert mirror.start_or_continue(clinic.emr, Run.Kind.NEAR) is True
-    while mirror.start_or_continue(clinic.emr):
-        pass
-    while mirror.start_or_continue(clinic.emr, Run.Kind.NEAR):
-        pass
-    clinic.quiet()
-
-    assert [run.status for run in Run.objects.all()] == ["complete", "complete"]
-    assert mirror.confirm_absent(clinic.emr) == 0
-    assert clinic.practice.requests() == []
