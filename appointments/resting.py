@@ -104,8 +104,8 @@ class Door:
 
     def enter(self) -> None:
         """Just before a request. Raises Resting, also for all but the one who tries it out."""
-        now = timezone.now()
         failures, until = self._row.values_list("failures", "rests_until").first() or (0, None)
+        now = timezone.now()
         if until is not None and not (self._trying and until == self._known[1]):
             if until > now:
                 raise Resting(self.connection, until)

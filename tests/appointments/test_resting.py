@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -172,6 +173,21 @@ def test_while_one_tries_it_out_the_others_wait(one, clock):
     door.enter()  # a second request of the same worker
     door.answered()
     assert one.ask() == "answered"
+
+
+def test_of_two_that_find_the_rest_over_at_once_one_asks(one, monkeypatch):
+    Connection.objects.update(failures=3, rests_until=timezone.now())
+    quicker, slower = resting.Door(one.row), resting.Door(one.row)
+
+    def now() -> datetime:
+        """Between the slower one's look at the row and its taking the try."""
+        monkeypatch.setattr(resting, "timezone", timezone)
+        quicker.enter()
+        return timezone.now()
+
+    monkeypatch.setattr(resting, "timezone", SimpleNamespace(now=now))
+    with pytest.raises(resting.Resting):
+        slower.enter()
 
 
 def test_a_try_of_a_worker_that_died_lapses(one, clock):
