@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from appointments import mismatches, outbox
 from appointments.gathering import Gatherer
+from appointments.gathering.claims import failed_plans
 from appointments.mismatches import InHand, link, pairing
 from appointments.models import Appointment, Pair, Push
 from appointments.outbox import queue
@@ -118,6 +119,16 @@ def test_write_that_makes_the_link_moves_with_it_past_what_waits(older: str, sta
     assert (hand.pair_id, hand.status, kept.pk) == (first.pk, "reading_back", first.pk)
     assert Push.objects.exclude(pk=hand.pk).get().status == "dropped"
     assert Push.objects.filter(pair=kept, status__in=UNDER_WAY).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "asked"), [("rejected", True), ("not_shown", True), ("too_late", False)]
+)
+def test_write_that_only_came_too_late_may_be_tried_again_by_itself(code: str, asked: bool):
+    pair, _, _, _ = two_singles()
+    make_push(pair, status="failed", error_code=code, fingerprint="the same")
+    assert failed_plans(pair) == ({"the same"} if asked else set())
 
 
 @pytest.mark.django_db

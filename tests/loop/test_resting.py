@@ -277,6 +277,15 @@ def test_sync_does_not_wait_for_a_long_rest(clinic: Clinic):
     assert (statuses(clinic), sum(clock.slept)) == ([("update", "waiting")], 0)
 
 
+def test_sync_does_not_wait_for_what_others_have_to_wait_for_long(clinic: Clinic):
+    move(clinic)
+    with moving_clock() as clock:
+        rest(clinic.oncall, minutes=10)
+        clock.run()
+
+    assert (statuses(clinic), sum(clock.slept)) == ([("update", "waiting")], 0)
+
+
 def test_overview_and_metrics_tell_of_a_rest(clinic: Clinic, client: Any):
     read_both(clinic)
     rest(clinic.oncall)
