@@ -143,11 +143,18 @@ class Door:
         self._trying = self._asked = False
         self._known = (0, None)
 
-    def call(self, ask: Callable[[], T]) -> T:
-        """One operation of the adapter; what came of it is told to all."""
+    def call(self, ask: Callable[[], T], *, writes: bool = False) -> T:
+        """One operation of the adapter; what came of it is told to all.
+
+        A write that meets a rest after its first request may have happened: raises OutcomeUnknown.
+        """
+        self._asked = False
         try:
             result = ask()
         except Resting:
+            if writes and self._asked:
+                text = f"{self.connection} was given a rest while a write was under way."
+                raise OutcomeUnknown(text) from None
             raise
         except (TemporaryError, OutcomeUnknown) as error:
             self.failed(error)
@@ -212,13 +219,15 @@ class Considerate(Adapter):
         return self.door.call(self.inner.list_practitioners)
 
     def create(self, draft: Draft, *, idempotency_key: str) -> str:
-        return self.door.call(lambda: self.inner.create(draft, idempotency_key=idempotency_key))
+        return self.door.call(
+            lambda: self.inner.create(draft, idempotency_key=idempotency_key), writes=True
+        )
 
     def update(self, current: AppointmentRecord, changes: Changes) -> None:
-        self.door.call(lambda: self.inner.update(current, changes))
+        self.door.call(lambda: self.inner.update(current, changes), writes=True)
 
     def cancel(self, current: AppointmentRecord) -> None:
-        self.door.call(lambda: self.inner.cancel(current))
+        self.door.call(lambda: self.inner.cancel(current), writes=True)
 
     def check(self) -> Iterable[Check]:
         """Tells nobody: a test says in words what it found, and may not end a rest by that."""

@@ -10,6 +10,7 @@ from typing import Final
 from django.utils import timezone
 
 from appointments import backoff, remotes
+from appointments.core.kinds import Operation
 from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
 from appointments.outbox.ending import drop, give_up, put_back
@@ -102,6 +103,8 @@ def _failed(push: Push, error: AdapterError) -> None:
         put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
     elif _only_the_connection(push, error, now):
         push.attempts -= 1
+        if push.sent_at is not None and push.operation == Operation.CREATE:
+            push.creates_sent -= 1  # it was noted, and then not even asked for
         _put_back(push, _when_rested(push, now))
     elif isinstance(error, OutcomeUnknown):
         put_back(push, Push.Status.UNKNOWN, now)

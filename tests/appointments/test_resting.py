@@ -261,6 +261,25 @@ def test_a_person_who_resumes_it_ends_the_rest(one):
     assert one.ask() == "answered"
 
 
+def test_write_that_meets_a_rest_midway_may_have_happened(one, clock):
+    """An adapter that searches, writes and looks again: the rest came in between."""
+    door = resting.Door(one.row)
+
+    def writes(requests: int) -> None:
+        for _ in range(requests):
+            door.enter()
+        raise resting.Resting(one.row, timezone.now())
+
+    with pytest.raises(resting.Resting):
+        door.call(lambda: writes(0), writes=True)
+    with pytest.raises(OutcomeUnknown):
+        door.call(lambda: writes(1), writes=True)
+    with pytest.raises(resting.Resting):
+        door.call(lambda: writes(0), writes=True)
+    with pytest.raises(resting.Resting):
+        door.call(lambda: writes(1))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_workers_one_tries_it_out(monkeypatch):
     one = One()

@@ -163,6 +163,28 @@ def test_write_that_meets_somebody_elses_try_is_put_back_as_it_was(
     assert push.not_before > timezone.now() + timedelta(seconds=50)
 
 
+def test_create_that_meets_a_rest_at_the_last_moment_counts_as_never_sent(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    read_both(clinic)
+    clinic.book_emr(at(15))
+    read(clinic.emr)
+    compare()
+    real = outbox.sending._mark_sent
+
+    def meanwhile(push: Push, plan: Any) -> bool:
+        marked = real(push, plan)
+        rest(clinic.oncall, seconds=60)
+        return marked
+
+    monkeypatch.setattr(outbox.sending, "_mark_sent", meanwhile)
+    assert outbox.work_one()
+
+    (push,) = clinic.pushes()
+    assert (push.status, push.sent_at, push.creates_sent, push.attempts) == ("waiting", None, 0, 0)
+    assert clinic.writes() == []
+
+
 def test_write_to_one_side_waits_while_the_other_rests(clinic: Clinic):
     """Both records are read again before a write: without the other nothing could be sent (law 5)."""
     move(clinic)
