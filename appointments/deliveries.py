@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from appointments import mirror, remotes
+from appointments import backoff, mirror, remotes
 from appointments.models import Connection, Delivery, Division
-from emr_adapters.errors import AdapterError, NotConfigured, NotFound, PermanentError, RateLimited
+from appointments.resting import Resting, rest_of
+from emr_adapters.errors import AdapterError, NotConfigured, NotFound, PermanentError
 
 DeliveryRows: TypeAlias = "QuerySet[Delivery, Delivery]"
 # OnCall may send the request before its record can be read (oncall-api.md, 12).
@@ -36,6 +37,9 @@ def read(delivery_id: int) -> bool:
         return False
     if is_paused(delivery.connection):
         _waiting(delivery).update(not_before=now + WHILE_PAUSED)
+        return False
+    if (until := rest_of(delivery.connection, now)) is not None:
+        _waiting(delivery).update(not_before=until)
         return False
     if not _claim(delivery, now):
         return False
@@ -97,12 +101,19 @@ def _work(delivery: Delivery) -> bool:
 
 
 def _try_again(delivery: Delivery, error: AdapterError) -> None:
+    if isinstance(error, Resting):
+        # Nothing was asked: it does not count.
+        waited_too = _waiting(delivery).filter(attempts__gt=0, not_before__gt=timezone.now())
+        waited_too.update(not_before=error.until, attempts=F("attempts") - 1)
+        return
     seconds = _seconds_until_next(delivery, error)
     if seconds is None:
         unknown = isinstance(error, NotFound)
         _give_up(delivery, "OnCall does not know it." if unknown else str(error))
         return
-    again = timezone.now() + timedelta(seconds=seconds)
+    now = timezone.now()
+    # For how long the system asked to be left alone is kept with the connection.
+    again = max(now + timedelta(seconds=seconds), rest_of(delivery.connection, now) or now)
     Delivery.objects.filter(pk=delivery.pk).update(not_before=again, error=str(error)[:300])
     # The others waited for the same answer.
     _waiting(delivery).filter(attempts__gt=0, not_before__lt=again).update(not_before=again)
@@ -117,9 +128,8 @@ def _seconds_until_next(delivery: Delivery, error: AdapterError) -> float | None
     refused = isinstance(error, PermanentError) and not isinstance(error, NotConfigured)
     if delivery.attempts >= (MOST_REFUSALS if refused else MOST_ATTEMPTS):
         return None
-    backoff = min(FIRST_AGAIN * 2.0 ** (delivery.attempts - 1), LONGEST_AGAIN)
-    asked = error.retry_after if isinstance(error, RateLimited) else None
-    return max(backoff, min(asked or 0.0, LONGEST_AGAIN))
+    grown = min(FIRST_AGAIN * 2.0 ** (delivery.attempts - 1), LONGEST_AGAIN)
+    return backoff.spread(grown).total_seconds()
 
 
 def _give_up(delivery: Delivery, why: str) -> bool:

@@ -114,6 +114,12 @@ def exposition(now: datetime) -> str:
             sweep_samples(now),
         ),
         family("connection_paused", "gauge", "1 if it is paused.", paused_samples()),
+        family(
+            "connection_resting_seconds",
+            "gauge",
+            "For how long yet no request is made, because it failed or asked for rest.",
+            resting_samples(now),
+        ),
         family("webhook_refusals_total", "counter", "Webhook requests refused.", refusals()),
         family(
             "worker_heartbeat_age_seconds",
@@ -150,6 +156,12 @@ def sweep_samples(now: datetime) -> Iterable[Sample]:
 def paused_samples() -> Iterable[Sample]:
     for row in Connection.objects.only("name", "side", "paused_at"):
         yield {"connection": row.name, "side": row.side}, int(row.paused_at is not None)
+
+
+def resting_samples(now: datetime) -> Iterable[Sample]:
+    for row in Connection.objects.only("name", "side", "rests_until"):
+        rest = (row.rests_until - now).total_seconds() if row.rests_until else 0.0
+        yield {"connection": row.name, "side": row.side}, max(rest, 0.0)
 
 
 def refusals() -> Iterable[Sample]:

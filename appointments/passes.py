@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import timezone
 
-from appointments import mirror, outbox, remotes
+from appointments import mirror, outbox, remotes, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.mirror.listing import Progress
 from appointments.mismatches.comparing import compare_due, look_again
 from appointments.models import Appointment, Connection, Division, Mismatch, Push, Run
 from appointments.outbox import queue
+from appointments.resting import rest_of
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured
 
@@ -98,11 +100,19 @@ def _pull(
             if isinstance(error, NotConfigured):
                 remotes.pause(connection, error)
             problem = f"{connection}: {error}"
-        if problem:
-            for division in using:
-                results[division.pk].complete = False
-                results[division.pk].errors.append(problem)
+        connection.refresh_from_db(fields=["rests_until", "rests_because"])
+        for division in using if problem else []:
+            results[division.pk].complete = False
+            results[division.pk].errors.append(_with_rest(problem, connection, division))
     return runs
+
+
+def _with_rest(problem: str, connection: Connection, division: Division) -> str:
+    """A connection that rests is told as such, and until when, in the division's time."""
+    now = timezone.now()
+    if connection.rests_until is None or connection.rests_until <= now:
+        return problem
+    return wording.resting_sentence(connection, ZoneInfo(division.time_zone), now)
 
 
 def _read(
@@ -154,6 +164,7 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
     """Until nothing is due and nothing that leaves within a minute waits."""
     look_again(divisions)
     outbox.free_abandoned()
+    outbox.make_overdue_due()
     for _ in range(MOST_ROUNDS):
         while compare_due(divisions=divisions):
             watch("Comparing", None)
@@ -178,9 +189,25 @@ def _work_next(divisions: list[Division], sleep: Callable[[float], None]) -> boo
 def _next_in(divisions: list[Division]) -> float | None:
     """Seconds until the next push that is worth waiting for; None when there is none."""
     now = timezone.now()
-    push = (
+    waits = [
+        max((push.not_before - now).total_seconds(), rest.total_seconds())
+        for division in divisions
+        if (rest := _rest_of(division, now)) <= WAITED_FOR
+        and (push := _next_push(division, now)) is not None
+    ]
+    return min(waits, default=None)
+
+
+def _rest_of(division: Division, now: datetime) -> timedelta:
+    """How long until both its systems may be asked."""
+    rests = (rest_of(connection, now) for connection in (division.oncall, division.emr))
+    return max((until - now for until in rests if until), default=timedelta(0))
+
+
+def _next_push(division: Division, now: datetime) -> Push | None:
+    return (
         Push.objects.filter(
-            division__in=divisions,
+            division=division,
             division__mode="live",
             division__oncall__paused_at=None,
             division__emr__paused_at=None,
@@ -191,7 +218,6 @@ def _next_in(divisions: list[Division]) -> float | None:
         .order_by("not_before")
         .first()
     )
-    return None if push is None else (push.not_before - now).total_seconds()
 
 
 def _planned(divisions: list[Division]) -> list[str]:

@@ -1,7 +1,7 @@
 """A configured connection → its adapter: the one seam between rows and remote systems.
 
-Every request made through it takes a token from the connection's budget, and none is made inside a
-database transaction (law 16).
+Every request made through it takes a token from the connection's budget, none is made while the
+connection rests (``resting``), and none inside a database transaction (law 16).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from appointments.models import Connection, Division, RequestBudget
 from appointments.oncall.client import OnCallAdapter
+from appointments.resting import Considerate, Door, is_failing, wake
 from emr_adapters.base import Adapter, AdapterConfig, Capabilities
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import Group, Side
@@ -39,16 +40,22 @@ def adapter_for(
 ) -> Adapter:
     """Raises NotConfigured where a credential or setting is missing or the connection is paused.
 
-    ``even_paused``: a person is trying it out; nothing in the background does.
+    ``even_paused``: a person is trying it out; nothing in the background does. Nobody asks a connection
+    that rests: there every request raises Resting.
     """
     if connection.paused_at is not None and not even_paused:
         raise NotConfigured(f"{connection} is paused: {connection.paused_reason}")
     kind = OnCallAdapter if connection.adapter == "oncall" else adapter_class(connection.adapter)
-    return kind(
-        config_for(connection),
-        before_request=lambda: before_request(connection, sleep=sleep),
+    door = Door(connection)
+    config = config_for(connection)
+    if is_failing(connection):
+        config = replace(config, read_retries=0)  # it is tried again when its rest is over
+    adapter = kind(
+        config,
+        before_request=lambda: before_request(connection, sleep=sleep, door=door),
         sleep=sleep,
     )
+    return Considerate(adapter, door)
 
 
 def config_for(connection: Connection) -> AdapterConfig:
@@ -82,11 +89,14 @@ def resolve_secret(value: str) -> str:
 # --- before each request --------------------------------------------------------------------------------
 
 
-def before_request(connection: Connection, *, sleep: Callable[[float], None]) -> None:
+def before_request(connection: Connection, *, sleep: Callable[[float], None], door: Door) -> None:
+    """Waits for the budget. Raises Resting."""
     if _inside_transaction():
         raise RuntimeError("a request inside a database transaction (law 16)")
+    door.knock()
     while (wait := take_token(connection, timezone.now())) > 0:
         sleep(min(wait, LONGEST_WAIT))
+    door.enter()
 
 
 def take_token(connection: Connection, now: datetime) -> float:
@@ -164,6 +174,7 @@ def resume(connection: Connection) -> None:
     """It works again, as a person has just seen."""
     Connection.objects.filter(pk=connection.pk).update(paused_at=None, paused_reason="")
     connection.paused_at, connection.paused_reason = None, ""
+    wake(connection)
 
 
 def answered(connection: Connection) -> None:

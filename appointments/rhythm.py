@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from appointments import mirror, mismatches, remotes
+from appointments import mirror, mismatches, remotes, resting
 from appointments.gathering import Gatherer
 from appointments.models import Connection, Division, Pair, Run
 from emr_adapters.base import Capabilities
@@ -38,10 +38,11 @@ logger = logging.getLogger(__name__)
 
 
 def connections() -> QuerySet[Connection, Connection]:
-    """Those that may be asked: not paused, and used by a division that is not paused."""
+    """Those that may be asked: not paused, not resting, used by a division that is not paused."""
     awake = Division.objects.exclude(mode=Division.ModeChoices.PAUSED)
     used = Q(oncall_divisions__in=awake) | Q(emr_divisions__in=awake)
-    return Connection.objects.filter(used, paused_at__isnull=True).distinct()
+    may_be_asked = Q(paused_at__isnull=True) & resting.awake(timezone.now())
+    return Connection.objects.filter(used, may_be_asked).distinct()
 
 
 def due_listings(connection: Connection, now: datetime) -> Iterator[tuple[str, float]]:
@@ -133,7 +134,7 @@ def attempt(connection_id: int, piece: Callable[[Connection], T]) -> T | None:
         return None
     try:
         return piece(connection)
-    except mirror.Busy:
+    except (mirror.Busy, resting.Resting):
         return None
     except NotConfigured as error:
         remotes.pause(connection, error)

@@ -9,8 +9,8 @@ from typing import Final
 
 from django.utils import timezone
 
-from appointments import deliveries, leases, mirror, nudges, outbox, rhythm
-from appointments.mismatches import comparing
+from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm
+from appointments.mismatches import comparing, owners
 from appointments.models import Connection, Division, Run
 
 ABSENT_AT_ONCE: Final = 20
@@ -24,8 +24,12 @@ def tick() -> None:
     for connection in rhythm.connections():
         _start_reading(connection)
     outbox.free_abandoned()
+    outbox.make_overdue_due()
+    owners.note_settled()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
+    if alerts.any_due(timezone.now()):
+        nudges.once("send_alerts", every=rhythm.MINUTE - 5)
     due = nudges.Due()
     due.deliveries()
     due.pushes()
@@ -85,3 +89,8 @@ def compare() -> None:
 def work_push(push_id: int) -> None:
     if outbox.work_one(push_id):
         nudges.once("compare", every=rhythm.MINUTE)
+
+
+def send_alerts() -> None:
+    """Mails to divisions' contacts that could not leave at once."""
+    alerts.send_due()

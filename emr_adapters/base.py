@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from emr_adapters.records import (
     AppointmentRecord,
@@ -89,17 +89,23 @@ class Check:
     message: str
 
 
+READ_RETRIES: Final = 2
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
     """What a configured connection hands to its adapter.
 
     ``settings`` are plain values from the configuration file, ``secrets`` are resolved credentials
     (never logged). ``oncall_region`` ("ca" or "us") names the host inside OnCall's resource urls.
+    ``read_retries``: how often a read that failed may be tried again at once; 0 for a system that has
+    been failing, where the caller waits instead.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     oncall_region: str = "ca"
+    read_retries: int = READ_RETRIES
 
 
 class Adapter(ABC):

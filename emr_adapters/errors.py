@@ -21,9 +21,13 @@ from __future__ import annotations
 
 
 class AdapterError(Exception):
-    """The root. ``code`` is stable and short; the text is a sentence that staff may read."""
+    """The root. ``code`` is stable and short; the text is a sentence that staff may read.
+
+    ``retry_after``: seconds for which the remote asked to be left alone, None when it did not.
+    """
 
     code = "adapter_error"
+    retry_after: float | None = None
 
 
 class TemporaryError(AdapterError):
@@ -31,7 +35,7 @@ class TemporaryError(AdapterError):
 
 
 class RateLimited(TemporaryError):
-    """The remote asked us to slow down. ``retry_after`` is in seconds, None when it did not say."""
+    """The remote asked us to slow down."""
 
     code = "rate_limited"
 

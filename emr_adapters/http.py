@@ -2,7 +2,8 @@
 
 What it promises
     * a timeout on every call, and a limit on the size of an answer
-    * reads are retried a little; a write is sent exactly once
+    * reads are retried a little, unless the remote asks for rest, which is the caller's to give
+      to all who ask it; a write is sent exactly once
     * a redirect is never followed by a write, nor by anything to another origin; credentials go to the
       configured origin only
     * texts of errors and logs hold no query string, no body, no header (law 14)
@@ -24,12 +25,12 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError
 
 from emr_adapters import answers
+from emr_adapters.base import READ_RETRIES
 from emr_adapters.errors import (
     AdapterError,
     BadResponse,
     NotConfigured,
     OutcomeUnknown,
-    RateLimited,
     TemporaryError,
 )
 from emr_adapters.times import utc_now
@@ -38,9 +39,7 @@ logger = logging.getLogger(__name__)
 # urllib3 writes whole addresses to its debug log, query string and all.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
-RETRIES: Final = 2  # of a read
 BACKOFF: Final = (0.5, 1.5)  # seconds before the first and the second retry
-LONGEST_WAIT: Final = 5.0  # a longer Retry-After is the caller's to wait for
 RETRY_UNTIL: Final = 30.0  # seconds after the first attempt; no retry begins later
 LARGEST: Final = 32 * 1024 * 1024  # bytes of one answer
 REDIRECTS: Final = 3
@@ -48,7 +47,7 @@ REDIRECTS: Final = 3
 Params: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
-_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRIED: Final = frozenset({408, 425, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,9 @@ class _Raw:
 
 
 class Http:
-    """``name`` is how errors call the system ("OnCall"). ``explain`` turns a decoded error body (and
-    the values to hide) into a text without values; "" when there is nothing to say."""
+    """``name`` is how errors call the system ("OnCall"). ``retries``: how often a read is tried again.
+    ``explain`` turns a decoded error body (and the values to hide) into a text without values; "" when
+    there is nothing to say."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Http:
         name: str,
         headers: Mapping[str, str] | None = None,
         timeout: tuple[float, float] = (5.0, 20.0),
+        retries: int = READ_RETRIES,
         before_request: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
@@ -91,6 +92,7 @@ class Http:
         self.base_url = _checked_base(base_url, name)
         self._origin = _origin(self.base_url)
         self._timeout = timeout
+        self._retries = min(retries, len(BACKOFF))
         self._before_request = before_request
         self._sleep = sleep
         self._now = now
@@ -199,12 +201,11 @@ class Http:
                 return None
         elif raw.status not in _RETRIED or raw.status in accept:
             return None
-        if attempt >= RETRIES or (self._now() - started).total_seconds() > RETRY_UNTIL:
+        if attempt >= self._retries or (self._now() - started).total_seconds() > RETRY_UNTIL:
             return None
-        asked = answers.retry_after(raw.headers, self._now()) if raw is not None else None
-        if asked is not None and asked > LONGEST_WAIT:
+        if raw is not None and answers.retry_after(raw.headers, self._now()):
             return None
-        return BACKOFF[attempt] if asked is None else asked
+        return BACKOFF[attempt]
 
     def _redirected(self, raw: _Raw, url: str, *, may: bool) -> str:
         target = urljoin(url, raw.headers.get("Location", ""))
@@ -307,7 +308,7 @@ class Http:
             error = answers.error_for(
                 raw.status, self.name, said, write=write, listing=listing, readable=readable
             )
-            if isinstance(error, RateLimited):
+            if raw.status == 429 or raw.status >= 500:
                 error.retry_after = answers.retry_after(raw.headers, self._now())
             raise error
         if not readable and 200 <= raw.status < 300:

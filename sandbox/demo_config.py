@@ -43,6 +43,7 @@ def toml(*, oncall_url: str, emr_url: str, mode: str = "observe", by_environment
             f"time_zone = {_text(place.time_zone)}\n"
             'system_of_record = "emr"\n'
             f"mode = {_text(mode)}\n"
+            'contact = "lead@example.org"\n'
             "window_days = [1, 60]\n"
             'default_type = "online"\n'
             'title = "Visit with {provider}"\n'

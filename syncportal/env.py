@@ -9,11 +9,15 @@ environment, never before it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+MAIL_TIMEOUT = 10  # seconds that a mail server may take; a worker waits for it
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
 
@@ -82,3 +86,42 @@ def env_secret(name: str, *, fallback: str | None, how: str) -> str:
             "`python3 manage.py demo` needs neither. See docs/settings.md."
         )
     return value
+
+
+def env_mail(name: str) -> Mapping[str, Any]:
+    """Django's mail settings from an address as ``smtp+tls://user:password@mail.example.org:587``.
+
+    Without it nothing is sent anywhere. The address is never repeated: it may hold a password.
+    """
+    url = os.environ.get(name, "").strip()
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    try:
+        found: dict[str, Any] = env.email_url_config(url)
+    except (ImproperlyConfigured, ValueError):
+        found = {}
+    options = found.pop("OPTIONS", None)
+    if (
+        not found
+        or options
+        or (urlsplit(url).scheme.startswith("smtp") and not found["EMAIL_HOST"])
+    ):
+        raise ImproperlyConfigured(
+            f"{name} must be an address as smtp+tls://user:password@mail.example.org:587 "
+            "(smtp://, smtp+tls:// or smtp+ssl://)."
+        )
+    found["EMAIL_PORT"] = found["EMAIL_PORT"] or (465 if found.get("EMAIL_USE_SSL") else 587)
+    return {"EMAIL_TIMEOUT": MAIL_TIMEOUT, **found}
+
+
+def env_address(name: str) -> str:
+    """The address of a web page, http or https, without a slash at its end; may be left out."""
+    url = os.environ.get(name, "").strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        fine = not url or (parts.scheme in {"http", "https"} and bool(parts.hostname))
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ImproperlyConfigured(f"{name} must begin with https:// or http://, not {url!r}.")
+    return url

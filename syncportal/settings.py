@@ -6,7 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from syncportal.env import env, env_bool, env_int, env_list, env_secret, read_env_file
+from syncportal.env import (
+    env,
+    env_address,
+    env_bool,
+    env_int,
+    env_list,
+    env_mail,
+    env_secret,
+    read_env_file,
+)
 from syncportal.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -160,6 +169,12 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     },
 }
+
+# --- mail to divisions' contacts -------------------------------------------------------------------
+
+globals().update(env_mail("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="") or "SyncPortal <syncportal@localhost>"
+PORTAL_URL = env_address("PORTAL_URL")  # for the link in a mail: a worker knows no host's name
 
 # --- API -------------------------------------------------------------------------------------------
 

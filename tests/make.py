@@ -102,6 +102,7 @@ def make_division(name: str = "Downtown", *, provider: str = "Dr. Ada Osei", **f
         "time_zone": "America/Toronto",
         "default_type": "online",
         "page_started_at": timezone.now() - timedelta(days=30),
+        "contact": "lead@example.org",
     }
     fields["oncall"] = fields.get("oncall") or make_connection("oncall")
     fields["emr"] = fields.get("emr") or make_connection("emr")

@@ -11,9 +11,10 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from appointments import audit
+from appointments import audit, resting
 from appointments.admin.access import ConfiguringAdmin, ModelForm, is_superuser
 from appointments.admin.fields import SecretField
 from appointments.configuration import relations, rules, snapshot
@@ -206,6 +207,8 @@ class ConnectionAdmin(ConfiguringAdmin):
 
     @admin.display(description="State")
     def state(self, obj: Connection) -> str:
+        if obj.paused_at is None and obj.rests_until and obj.rests_until > timezone.now():
+            return f"left alone until {obj.rests_until:%Y-%m-%d %H:%M} UTC, then tried out"
         if obj.paused_at is None:
             return "in use"
         return f"paused since {obj.paused_at:%Y-%m-%d %H:%M} UTC: {obj.paused_reason}"
@@ -251,7 +254,7 @@ class ConnectionAdmin(ConfiguringAdmin):
         connection = self._connection(request, key)
         with transaction.atomic():
             paused = Connection.objects.filter(pk=key, paused_at__isnull=False)
-            if paused.update(paused_at=None, paused_reason=""):
+            if paused.update(paused_at=None, paused_reason="", **resting.AWAKE):
                 audit.record(
                     verb="connection_resumed",
                     user=request.user,

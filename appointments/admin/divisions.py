@@ -72,6 +72,7 @@ class DivisionForm(ModelForm):
             "cancel_delay_minutes",
             "brake_count",
             "brake_percent",
+            "contact",
         ]
         labels = {
             "oncall": "OnCall connection",
@@ -212,7 +213,7 @@ class DivisionAdmin(ConfiguringAdmin):
     # Whose visits are shown here: not for an administrator of this division alone to say.
     superusers_only = ("name", "oncall", "oncall_division", "emr", "emr_locations")
     fieldsets = [
-        (None, {"fields": ["name", "mode", "system_of_record", "time_zone"]}),
+        (None, {"fields": ["name", "mode", "system_of_record", "time_zone", "contact"]}),
         ("Which visits", {"fields": ["oncall", "oncall_division", "emr", "emr_locations"]}),
         ("How far", {"fields": [("window_back_days", "window_ahead_days")]}),
         ("Creates and cancels", {"fields": ["default_type", "title", "cancel_delay_minutes"]}),

@@ -57,6 +57,7 @@ def _write_division(state: DivisionState, old: DivisionState | None) -> None:
             "policy": state.policy,
             "brake_count": state.brake_count,
             "brake_percent": state.brake_percent,
+            "contact": state.contact,
         },
     )
     if old is None or old.types != state.types:

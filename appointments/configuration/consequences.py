@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from appointments import resting
 from appointments.configuration.states import (
     ConnectionState,
     DivisionState,
@@ -75,9 +76,16 @@ def carry_out(consequences: Sequence[Consequence], now: datetime) -> None:
     for one in consequences:
         keys[one.what].append(one.key)
     Connection.objects.filter(pk__in=keys[What.SET_UP]).update(
-        set_up_at=now, swept_at=None, sweep_seconds=None, changes_read_to=None, capabilities={}
+        set_up_at=now,
+        swept_at=None,
+        sweep_seconds=None,
+        changes_read_to=None,
+        capabilities={},
+        **resting.AWAKE,
     )
-    Connection.objects.filter(pk__in=keys[What.UNPAUSE]).update(paused_at=None, paused_reason="")
+    Connection.objects.filter(pk__in=keys[What.UNPAUSE]).update(
+        paused_at=None, paused_reason="", **resting.AWAKE
+    )
     Division.objects.filter(pk__in=keys[What.OBSERVE]).update(mode=Mode.OBSERVE.value)
     Division.objects.filter(pk__in=keys[What.NEW_PAGE]).update(page_started_at=now)
     Pair.objects.filter(division__in=keys[What.RECHECK]).update(recheck_at=now)

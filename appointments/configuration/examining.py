@@ -17,9 +17,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django_q.models import Schedule
 
-from appointments import remotes
+from appointments import alerts, remotes
 from appointments.configuration import relations, rules, snapshot
-from appointments.models import Connection, Division, Heartbeat, Membership, Provider, Role
+from appointments.models import (
+    Alert,
+    Connection,
+    Division,
+    Heartbeat,
+    Membership,
+    Provider,
+    Role,
+)
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, TemporaryError
 from emr_adapters.records import ABSENT, Side
@@ -78,6 +86,7 @@ def examine() -> Iterator[Finding]:
         "oncall__credentials", "emr__credentials"
     ):
         yield from _examine_division(division, remotes_by_key)
+    yield from _examine_mail()
     yield from _examine_worker(timezone.now())
 
 
@@ -206,6 +215,7 @@ def _examine_division(division: Division, known: dict[int, Remote]) -> Iterator[
         *_examine_place(about, division, known[division.oncall_id]),
         *_examine_types(about, division),
         *_examine_members(about, division),
+        *_examine_contact(about, division),
     ]
     providers = list(division.providers.all())
     if not providers:
@@ -275,6 +285,16 @@ def _examine_members(about: str, division: Division) -> Iterator[Finding]:
         )
 
 
+def _examine_contact(about: str, division: Division) -> Iterator[Finding]:
+    if not division.contact:
+        yield Finding(
+            about,
+            NOTE,
+            "It has no contact: nobody is told when its changes are held or given up.",
+            "Set contact to the e-mail address of somebody who can look at once.",
+        )
+
+
 def _examine_provider(
     provider: Provider, division: Division, known: dict[int, Remote]
 ) -> Iterator[Finding]:
@@ -302,6 +322,31 @@ def _examine_provider(
             WRONG,
             f"The EMR of {division.name} lists no {' or '.join(provider.emr_practitioners)}.",
             "Correct emr_practitioner.",
+        )
+
+
+# --- alerts ----------------------------------------------------------------------------------------
+
+
+def _examine_mail() -> Iterator[Finding]:
+    """Contacts are of use only if a mail can leave."""
+    if not Division.objects.exclude(contact="").exists():
+        return
+    if not alerts.mail_is_set_up():
+        yield Finding(
+            "alerts",
+            NOTE,
+            "No mail server is set: no division's contact can be alerted.",
+            "Set EMAIL_URL for the web server and the worker.",
+        )
+        return
+    failed = Alert.objects.untold().filter(attempts__gt=0).exclude(division__contact="").count()
+    if failed:
+        yield Finding(
+            "alerts",
+            WRONG,
+            f"{failed} alert{'' if failed == 1 else 's'} could not be sent; it is tried again.",
+            "Check EMAIL_URL and the mail server; the log names the kind of failure.",
         )
 
 

@@ -60,6 +60,9 @@ def read_division(
         policy=_read_policy(table.table("policy")),
         brake_count=table.whole("brake_count", base.brake_count, high=1_000_000),
         brake_percent=table.number("brake_percent", base.brake_percent, low=0, high=100),
+        contact=table.text(
+            "contact", base.contact, problem=_email_problem, longest=254, empty=True
+        ),
         types=_read_types(table),
     )
     table.finish()
@@ -120,6 +123,7 @@ _LISTED: Final = (
     "cancel_delay_minutes",
     "brake_count",
     "brake_percent",
+    "contact",
 )
 
 
@@ -189,4 +193,4 @@ def _read_divisions(
 def _email_problem(email: str) -> str:
     local, at, domain = email.partition("@")
     fine = local and at and "." in domain and not any(c.isspace() for c in email)
-    return "" if fine and domain.count("@") == 0 else "is not an e-mail address"
+    return "" if not email or (fine and domain.count("@") == 0) else "is not an e-mail address"

@@ -73,6 +73,7 @@ def division_state(row: Division) -> DivisionState:
         policy=row.policy,
         brake_count=row.brake_count,
         brake_percent=row.brake_percent,
+        contact=row.contact,
         types=tuple((rule.emr, rule.oncall) for rule in row.type_rules.all()),
     )
 

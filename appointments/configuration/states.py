@@ -51,6 +51,7 @@ class DivisionState:
     policy: PolicyTable = field(default_factory=dict)
     brake_count: int = 20
     brake_percent: float = 5.0
+    contact: str = ""
     types: tuple[tuple[str, str], ...] = ()
 
     @property

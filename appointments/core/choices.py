@@ -209,8 +209,14 @@ def moved_question(off: Half, live: Half, view: View, rules: Rules) -> Question:
     return Question(Kind.MOVED, reason, {Group.WHEN: shown}, tuple(offered), ids, about=(new.id,))
 
 
-def failed_reason(plan: Plan) -> Reason:
-    return Reason("push_failed", {"side": str(plan.side), "operation": str(plan.operation)})
+def failed_reason(plan: Plan, rules: Rules) -> Reason:
+    details = {"side": str(plan.side), "operation": str(plan.operation)}
+    return Reason("push_failed", details | told(rules))
+
+
+def told(rules: Rules) -> dict[str, str]:
+    """Whose it is when a write was given up."""
+    return {"told": rules.told} if rules.told else {}
 
 
 def failed_question(plan: Plan, view: View, rules: Rules) -> Question:
@@ -218,4 +224,4 @@ def failed_question(plan: Plan, view: View, rules: Rules) -> Question:
     offered = (Choice(Action.RETRY, plan, recommended=True), BY_HAND, LEAVE)
     groups = tuple(plan.values) if len(view.halves) == 2 else VISIT_GROUPS
     shown = shown_groups(groups or (Group.STATE, Group.WHEN), view)
-    return Question(Kind.PUSH_FAILED, failed_reason(plan), shown, offered, ids_of(view))
+    return Question(Kind.PUSH_FAILED, failed_reason(plan, rules), shown, offered, ids_of(view))

@@ -277,7 +277,9 @@ def _ask(
     groups = {*asked, *(group for plan in failed for group in plan.values)}
     if not groups:
         return None
-    reason = Reason(next(iter(asked.values()))) if asked else choices.failed_reason(failed[0])
+    reason = (
+        Reason(next(iter(asked.values()))) if asked else choices.failed_reason(failed[0], rules)
+    )
     shown = tuple(group for group in Group if group in groups)
     return choices.linked_question(Kind.VALUES_DIFFER, reason, shown, view, rules)
 

@@ -73,7 +73,8 @@ class Rules:
     """One division's policy as the core needs it.
 
     ``page_started_at``: only what was first seen after it may happen alone (going live; law 15).
-    ``window`` is the pair of instants that a visit's start must lie between to be in scope.
+    ``window`` is the pair of instants that a visit's start must lie between to be in scope. ``told`` is
+    who is told when a write is given up; "" where nobody can be.
     """
 
     record: Side
@@ -86,6 +87,7 @@ class Rules:
     cancel_delay: timedelta = timedelta(minutes=5)
     page_started_at: datetime = BEGINNING
     mails_per_hour: int = 2
+    told: str = ""
 
     def permission(self, source: Side, subject: Subject) -> Permission:
         given = self.policy.get(source, {}).get(subject)

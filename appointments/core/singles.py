@@ -40,6 +40,8 @@ class Single:
 
 def decide_single(half: Half, view: View, rules: Rules, now: datetime) -> Single:
     scope = out_of_scope(half, rules, now)
+    if scope in (Scope.PAST, Scope.OUTCOME) and view.missed_create:
+        return Single(question=_missed(half, view, rules))
     if scope is not None:
         return Single(scope=scope)
     if view.doubt is not None:
@@ -84,6 +86,14 @@ def out_of_scope(half: Half, rules: Rules, now: datetime) -> Scope | None:
     if rules.permission(half.side, Subject.CREATE) is Permission.NEVER:
         return Scope.NEVER
     return None
+
+
+def _missed(half: Half, view: View, rules: Rules) -> Question:
+    """It began without the partner that was meant for it: somebody may have waited in vain."""
+    shown = choices.shown_groups(choices.VISIT_GROUPS, view)
+    reason = Reason("too_late", {"side": str(half.side.other)} | choices.told(rules))
+    offered = (choices.BY_HAND, choices.LEAVE)
+    return Question(Kind.PUSH_FAILED, reason, shown, offered, choices.ids_of(view))
 
 
 def _cannot_tell(half: Half, view: View) -> Question:

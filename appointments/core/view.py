@@ -44,6 +44,7 @@ class View:
     ``people_confirmed``: a person linked the two knowing that the names differ.
     ``recent_mails``: automatic writes of the last hour that mailed this visit's people (law 9).
     ``failed_plans``: fingerprints of plans that failed for good and wait for a person.
+    ``missed_create``: its partner was meant to be created, and could not be.
     """
 
     halves: Mapping[Side, Half]
@@ -61,3 +62,4 @@ class View:
     known_patients: tuple[Person, ...] | None = None
     recent_mails: int = 0
     failed_plans: frozenset[str] = frozenset()
+    missed_create: bool = False

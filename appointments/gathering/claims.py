@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
+from appointments.core.kinds import Operation
 from appointments.core.plans import digest
 from appointments.models import Appointment, Decision, Pair, Push
 from emr_adapters.records import Side
 
+TOO_LATE: Final = "too_late"  # of a push that could not be sent before its visit began
+
 
 def failed_plans(pair: Pair) -> frozenset[str]:
-    """Plans whose last attempt failed for good and that no later push of the pair has carried out."""
-    latest: dict[str, str] = {}
+    """Plans whose last attempt failed for good and that no later push of the pair has carried out.
+
+    One that only came too late is not among them: if the visit is to come again, so is the write.
+    """
+    latest: dict[str, bool] = {}
     for push in pair.pushes.order_by("pk"):
         if push.status in (Push.Status.FAILED, Push.Status.DONE):
-            latest[push.fingerprint] = push.status
-    return frozenset(f for f, status in latest.items() if status == Push.Status.FAILED)
+            failed = push.status == Push.Status.FAILED and push.error_code != TOO_LATE
+            latest[push.fingerprint] = failed
+    return frozenset(fingerprint for fingerprint, failed in latest.items() if failed)
+
+
+def create_was_missed(pair: Pair) -> bool:
+    """Was the partner of this single visit meant to be created before it began, and never was?
+
+    What was dropped was no longer meant. A click that was taken back says nothing.
+    """
+    creates = pair.pushes.filter(operation=Operation.CREATE).exclude(status=Push.Status.UNDONE)
+    last = creates.order_by("pk").last()
+    return last is not None and last.status == Push.Status.FAILED
 
 
 def claimants(claimed: Appointment) -> list[Appointment]:

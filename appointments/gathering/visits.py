@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
-from appointments import remotes
+from appointments import alerts, remotes
 from appointments.core.compare import BaselineEntry, Half
 from appointments.core.decisions import decide
 from appointments.core.kinds import Kind
@@ -30,6 +30,7 @@ from appointments.core.values import Codebook, ProviderValue, Unmapped, interpre
 from appointments.core.view import Candidate, IdentityDoubt, Replacement, View
 from appointments.gathering.claims import (
     claimants,
+    create_was_missed,
     day_in,
     failed_plans,
     is_free,
@@ -81,6 +82,7 @@ class Gatherer:
             default_type=division.default_type,
             cancel_delay=timedelta(minutes=division.cancel_delay_minutes),
             page_started_at=division.page_started_at,
+            told=division.contact if alerts.mail_is_set_up() else "",
         )
 
     def book(self, division: Division) -> Codebook:
@@ -136,6 +138,7 @@ class Gatherer:
             known_patients=known_patients(pair, halves),
             recent_mails=self._recent_mails(pair),
             failed_plans=failed_plans(pair),
+            missed_create=len(halves) == 1 and create_was_missed(pair),
         )
         if len(halves) == 2:
             return self._with_identity(view, pair, division)

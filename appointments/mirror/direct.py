@@ -13,6 +13,7 @@ from appointments.core.compare import Half
 from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
 from appointments.mirror.windows import window_of
 from appointments.models import Appointment, Connection, Division, Pair, Run
+from appointments.resting import Resting
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound
 from emr_adapters.records import Person, Side, State
@@ -110,7 +111,7 @@ def read_unlisted(connection: Connection, run: Run, limit: int = 20, *, adapter:
             start__lt=run.window_end,
             read_began_at__lt=run.began_at,
         )
-        .exclude(listed_at=run.began_at)
+        .exclude(near_listed_at=run.began_at)
         .exclude(asked_lately)
         .order_by("start")[:limit]
     )
@@ -131,14 +132,14 @@ def watch(connection: Connection, limit: int = 50, *, adapter: Adapter | None = 
 
 
 def _read_each(connection: Connection, ids: list[str], adapter: Adapter | None) -> int:
-    """One unreadable or missing record does not stop the others; refused credentials do."""
+    """One unreadable or missing record does not stop the others; what stops all of them does."""
     if not ids:
         return 0
     adapter = adapter or remotes.adapter_for(connection)
     for remote_id in ids:
         try:
             refresh(connection, remote_id, adapter=adapter)
-        except NotConfigured:
+        except (NotConfigured, Resting):
             raise
         except AdapterError:
             continue

@@ -1,7 +1,7 @@
-"""Lists, page by page, and the proof that one was complete (law 2).
+"""Lists, page by page. The position is kept on the run's row, so that any worker can read the next page.
 
 A list that fails, ends early, loops, repeats, is short or suddenly empty may add and update; nothing
-is concluded from it. The position is kept on the run's row, so that any worker can read the next page.
+is concluded from it (``proof``). A worker that lost its claim may do the same and no more (``runs``).
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from appointments import remotes
+from appointments import remotes, resting
 from appointments.core.plans import digest
+from appointments.mirror import proof, runs
 from appointments.mirror.direct import read_unlisted, refresh
+from appointments.mirror.runs import Busy
 from appointments.mirror.storing import (
     Stored,
     close_readable,
@@ -27,19 +28,17 @@ from appointments.mirror.storing import (
     set_aside,
     store,
 )
-from appointments.mirror.windows import divisions_of, near_window, window_of
-from appointments.models import Appointment, Connection, Pair, Run
+from appointments.mirror.windows import divisions_of
+from appointments.models import Connection, Pair, Run
 from emr_adapters.base import Adapter, Page, Window
-from emr_adapters.errors import AdapterError, NotConfigured, NotFound
+from emr_adapters.errors import AdapterError, NotFound, RateLimited, TemporaryError
 from emr_adapters.records import Side, Unreadable
 
-CLAIM_FOR: Final = timedelta(seconds=120)  # longer than any single page may take
 MOST_PAGES: Final = 20_000
 CHANGES_OVERLAP: Final = timedelta(minutes=5)  # clocks differ; whole-second stamps tie
+PATIENCE: Final = timedelta(seconds=60)  # how long a person waits for a system that asks for rest
 
-
-class Busy(Exception):
-    """Another worker is reading this connection's next page right now."""
+__all__ = ["Busy", "Progress", "read_listing", "start_or_continue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +54,32 @@ def start_or_continue(
 ) -> bool:
     """Read one page of the connection's listing, starting one where none runs.
 
-    Returns True while pages remain. Raises Busy, and every AdapterError after the run was closed as
-    incomplete.
+    Returns True while pages remain. Raises Busy, Resting before anything is begun, and every
+    AdapterError. After a temporary one the run goes on from its last finished page when this is called
+    again; any other closes it.
     """
+    resting.refuse_while_resting(connection)
     adapter = adapter or remotes.adapter_for(connection)
     try:
         remotes.remember_capabilities(connection, adapter)
     except AdapterError as error:
         # An EMR that is down fails here already: the page of readings shows that as any other failure.
-        _fail(_claim(connection, kind), error)
+        runs.interrupt(runs.claim(connection, kind), error)
         raise
-    run = _claim(connection, kind)
+    run = runs.claim(connection, kind)
     try:
-        page = _read_page(run, adapter)
-        _store_page(connection, run, page, adapter)
+        news = _store_page(connection, run, _read_page(run, adapter), adapter)
     except AdapterError as error:
-        _fail(run, error)
+        runs.interrupt(run, error)
         raise
     remotes.answered(connection)
-    if page.next_cursor is not None:
-        return _prepare_next(run, page)
-    _conclude(connection, run)
+    with transaction.atomic():
+        runs.hold(run)
+        proof.count(connection, run, news)
+        more = _go_on(connection, run, news.page)
     if run.kind == Run.Kind.NEAR and run.status == Run.Status.COMPLETE:
         read_unlisted(connection, run, adapter=adapter)
-    return False
+    return more
 
 
 def read_listing(
@@ -88,59 +89,44 @@ def read_listing(
     adapter: Adapter,
     on_page: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """A whole listing in the foreground. Raises as ``start_or_continue``."""
-    more = True
+    """A whole listing in the foreground. Raises Busy, and every AdapterError after the run was closed.
+
+    A rest of up to a minute that the system asked for is waited for, once.
+    """
+    more, waited = True, False
     while more:
-        more = start_or_continue(connection, kind, adapter=adapter)
+        try:
+            more = start_or_continue(connection, kind, adapter=adapter)
+        except (resting.Resting, RateLimited) as error:
+            if not waited and _waited_for_rest(connection, adapter):
+                waited = True
+                continue
+            if not isinstance(error, resting.Resting):
+                runs.give_up(connection, kind, error)
+            raise
+        except TemporaryError as error:
+            runs.give_up(connection, kind, error)
+            raise
+        waited = False
         run = connection.runs.filter(kind=kind).latest("began_at")
         if on_page is not None:
             on_page(Progress(run.read, run.last_total))
     return run
 
 
-# --- a run's life --------------------------------------------------------------------------------------
-
-
-def _claim(connection: Connection, kind: str) -> Run:
+def _waited_for_rest(connection: Connection, adapter: Adapter) -> bool:
+    """Wait until it may be asked again, if that is soon. Returns whether it was worth it."""
     now = timezone.now()
-    run = connection.runs.filter(kind=kind, status=Run.Status.RUNNING).first()
-    if run is None:
-        run = _start(connection, kind, now)
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    taken = Run.objects.filter(free, pk=run.pk, status=Run.Status.RUNNING).update(
-        claimed_until=now + CLAIM_FOR
-    )
-    if not taken:
-        raise Busy(f"{connection} is being read by another process.")
-    run.refresh_from_db()
-    return run
+    until = resting.rest_of(connection, now)
+    if until is None:
+        return True
+    if until - now > PATIENCE:
+        return False
+    adapter.sleep((until - now).total_seconds())
+    return True
 
 
-def _start(connection: Connection, kind: str, now: datetime) -> Run:
-    """A new row, or the last one again if it brought no news (quiet runs extend one row, law 8)."""
-    window = near_window(connection) if kind == Run.Kind.NEAR else window_of(connection)
-    fresh = {
-        "status": Run.Status.RUNNING,
-        "began_at": now,
-        "finished_at": None,
-        "cursor": "",
-        "cursors_seen": [],
-        "pages": 0,
-        "read": 0,
-        "changed": 0,
-        "unreadable": 0,
-        "first_total": None,
-        "last_total": None,
-        "window_start": window.start if window else None,
-        "window_end": window.end if window else None,
-        "error": "",
-    }
-    last = connection.runs.filter(kind=kind).first()
-    if last is not None and last.status == Run.Status.COMPLETE and not last.changed:
-        Run.objects.filter(pk=last.pk).update(**fresh, repeats=F("repeats") + 1)
-        last.refresh_from_db()
-        return last
-    return Run.objects.create(connection=connection, kind=kind, first_began_at=now, **fresh)
+# --- one page ------------------------------------------------------------------------------------------
 
 
 def _read_page(run: Run, adapter: Adapter) -> Page:
@@ -154,22 +140,16 @@ def _read_page(run: Run, adapter: Adapter) -> Page:
     return adapter.list_appointments(window, cursor)
 
 
-def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) -> None:
+def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) -> proof.PageNews:
+    """Add and update what the page holds, record by record; nothing of it counts as listed yet."""
     reading = reading_of(connection, adapter)
-    ids = [record.id for record in page.records]
-    seen = set(
-        Appointment.objects.filter(
-            connection=connection, remote_id__in=ids, listed_at=run.began_at
-        ).values_list("remote_id", flat=True)
-    )
-    sweep = run if run.kind != Run.Kind.CHANGES else None
+    outside = proof.far_outside(connection, run, page.records)
+    changed = 0
     overtaken = []
     unreadable = list(page.unreadable)
     for record in page.records:
         try:
-            stored = store(
-                connection, record, page.began_at, reading=reading, parse=adapter.parse, run=sweep
-            )
+            stored = store(connection, record, page.began_at, reading=reading, parse=adapter.parse)
         except (DatabaseError, ValueError, OverflowError) as error:
             # Law 11: what the database cannot hold (a NUL, a name of a thousand letters) is set aside.
             unreadable.append(
@@ -179,115 +159,52 @@ def _store_page(connection: Connection, run: Run, page: Page, adapter: Adapter) 
         if stored is Stored.OLDER:
             overtaken.append(record.id)
         if stored in (Stored.NEW, Stored.CHANGED):
-            run.changed += 1
-    close_readable(connection, set(ids) - {item.id for item in unreadable})
+            changed += 1
+    bad = {item.id for item in unreadable}
+    close_readable(connection, {record.id for record in page.records} - bad)
     for item in unreadable:
-        set_aside(connection, item, sweep)
-    _read_overtaken(connection, overtaken, run, adapter)
-    run.read += len(set(ids) - seen) - (len(unreadable) - len(page.unreadable))
-    run.unreadable += len(unreadable)
-    run.pages += 1
-    if run.first_total is None:
-        run.first_total = page.total
-    run.last_total = page.total
-    if page.records and not set(ids) - seen:
-        run.error = "A page brought only visits that were listed before."
-    _save(run)
-
-
-def _read_overtaken(connection: Connection, ids: list[str], run: Run, adapter: Adapter) -> None:
-    """Law 7: a list page that is older than what we hold is not believed; those visits are read again."""
-    Appointment.objects.filter(connection=connection, remote_id__in=ids).update(
-        listed_at=run.began_at
-    )
-    for remote_id in ids:
+        set_aside(connection, item)
+    for remote_id in overtaken:
+        # Law 7: a list page that is older than what we hold is not believed.
         with suppress(NotFound):
             refresh(connection, remote_id, adapter=adapter)
+    return proof.PageNews(page, tuple(unreadable), changed, outside)
 
 
-def _save(run: Run, **changes: object) -> None:
-    """Write the run only while its page is still ours: a slow worker must not turn back a later one.
-
-    Raises Busy where another worker has taken over.
-    """
-    fields = {
-        "pages": run.pages,
-        "read": run.read,
-        "changed": run.changed,
-        "unreadable": run.unreadable,
-        "first_total": run.first_total,
-        "last_total": run.last_total,
-        "error": run.error,
-        **changes,
-    }
-    if not Run.objects.filter(pk=run.pk, claimed_until=run.claimed_until).update(**fields):
-        raise Busy(f"{run.connection} was taken over by another process.")
-    for name, value in changes.items():
-        setattr(run, name, value)
+# --- after a page: the next one, or what follows from the whole -----------------------------------------
 
 
-def _prepare_next(run: Run, page: Page) -> bool:
+def _go_on(connection: Connection, run: Run, page: Page) -> bool:
+    """Inside the transaction that holds the run, so that page and position never part."""
+    if page.next_cursor is None:
+        _conclude(connection, run)
+        return False
     mark = digest(page.next_cursor)
     if mark in run.cursors_seen or run.pages >= MOST_PAGES:
-        _finish(run, Run.Status.INCOMPLETE, "The list loops.")
+        runs.finish(run, Run.Status.INCOMPLETE, "The list loops.")
         return False
     seen = [*run.cursors_seen, mark]
-    _save(run, cursors_seen=seen, cursor=page.next_cursor or "", claimed_until=None)
+    runs.save(run, cursors_seen=seen, cursor=page.next_cursor, claimed_until=None)
     return True
 
 
 def _conclude(connection: Connection, run: Run) -> None:
-    if run.kind == Run.Kind.CHANGES:
-        _finish(run, Run.Status.COMPLETE, "")
-        Connection.objects.filter(pk=connection.pk).update(changes_read_to=run.began_at)
-        return
-    doubt = run.error or _doubt(connection, run)
+    doubt = proof.doubt(connection, run) if run.kind in proof.MARKS else ""
     if doubt:
-        _finish(run, Run.Status.INCOMPLETE, doubt)
+        runs.finish(run, Run.Status.INCOMPLETE, doubt)
         return
-    _finish(run, Run.Status.COMPLETE, "")
-    if run.kind == Run.Kind.NEAR:
-        return
-    Connection.objects.filter(pk=connection.pk).update(
-        swept_at=run.began_at,
-        sweep_seconds=(timezone.now() - run.began_at).total_seconds(),
-        changes_read_to=run.began_at,
-    )
-    close_unlisted(run)
-    _recheck_singles(connection)
-
-
-def _doubt(connection: Connection, run: Run) -> str:
-    """Why this list does not prove what it leaves out; "" when it does."""
-    listed = run.read + run.unreadable
-    if run.first_total != run.last_total:
-        return "The list changed while it was read."
-    if run.last_total is not None and listed != run.last_total:
-        return f"{run.last_total} visits were announced, {listed} came."
-    held = connection.appointments.filter(live=True)
-    if run.window_start and run.window_end:
-        held = held.filter(start__gte=run.window_start, start__lt=run.window_end)
-    if listed == 0 and held.exists():
-        return "The list is suddenly empty."
-    return ""
-
-
-def _finish(run: Run, status: str, error: str) -> None:
-    run.error = error[:500]
-    _save(
-        run,
-        status=status,
-        finished_at=timezone.now(),
-        claimed_until=None,
-        cursor="",
-        cursors_seen=[],
-    )
-
-
-def _fail(run: Run, error: AdapterError) -> None:
-    _finish(run, Run.Status.FAILED, str(error))
-    if isinstance(error, NotConfigured):
-        remotes.pause(run.connection, error)
+    runs.finish(run, Run.Status.COMPLETE)
+    ours = Connection.objects.filter(pk=connection.pk)
+    if run.kind == Run.Kind.CHANGES:
+        ours.update(changes_read_to=run.began_at)
+    elif run.kind == Run.Kind.SWEEP:
+        ours.update(
+            swept_at=run.began_at,
+            sweep_seconds=(timezone.now() - run.began_at).total_seconds(),
+            changes_read_to=run.began_at,
+        )
+        close_unlisted(run)
+        _recheck_singles(connection)
 
 
 def _recheck_singles(connection: Connection) -> None:

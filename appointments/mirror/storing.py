@@ -64,7 +64,6 @@ def store(
     *,
     reading: str,
     parse: Parse,
-    run: Run | None = None,
 ) -> Stored:
     """Write one reading to the mirror, unless the mirror already holds a later one.
 
@@ -77,17 +76,15 @@ def store(
             .first()
         )
         if held is None:
-            _create(connection, record, began_at, reading, run)
+            _create(connection, record, began_at, reading)
             return Stored.NEW
-        if held.read_began_at > began_at:
+        if began_at < max(at for at in _told_at(held) if at is not None):
             return Stored.OLDER
         old = record_from_json(held.record)
         merged = merge_known(record, old)
         explained = _reread(held, old, reading, parse) if held.reading != reading else frozenset()
         news = _news(held, old, merged)
         changes: dict[str, Any] = {"read_began_at": began_at, "not_found_at": None, "gone_at": None}
-        if run is not None:
-            changes["listed_at"] = run.began_at
         if not news and not explained and held.reading == reading and not _details(old, merged):
             Appointment.objects.filter(pk=held.pk).update(**changes)
             return Stored.SAME
@@ -107,12 +104,16 @@ def store(
         return Stored.CHANGED if news else Stored.SAME
 
 
+def _told_at(held: Appointment) -> tuple[datetime | None, ...]:
+    """When the remote was last asked about it; that it was not found is an answer, too."""
+    return held.read_began_at, held.not_found_at, held.gone_at
+
+
 def _create(
     connection: Connection,
     record: AppointmentRecord,
     began_at: datetime,
     reading: str,
-    run: Run | None,
 ) -> None:
     now = timezone.now()
     fresh = Appointment(
@@ -120,7 +121,6 @@ def _create(
         side=connection.side,
         remote_id=record.id,
         read_began_at=began_at,
-        listed_at=run.began_at if run else None,
         first_seen_at=now,
         changed_at=now,
         seen_at={str(group): now.isoformat() for group in own_words(record)},
@@ -245,21 +245,14 @@ def _reread(
 # --- what could not be read -------------------------------------------------------------------------------
 
 
-def set_aside(connection: Connection, item: Unreadable, run: Run | None) -> None:
+def set_aside(connection: Connection, item: Unreadable) -> None:
     """Law 11: one bad record is listed with its reason and never stops the others."""
-    key = item.id or digest([item.reason, item.raw])
+    key = _key_of(item)
     held = Appointment.objects.filter(connection=connection, remote_id=item.id).first()
-    if held is not None and run is not None:
-        # It is on the list: not absent, only unreadable.
-        Appointment.objects.filter(pk=held.pk).update(listed_at=run.began_at)
     facts = {
         "division": held.division if held else _any_division(connection),
         "reason_code": "unreadable",
-        "reason_details": {
-            "side": connection.side,
-            "why": item.reason,
-            LISTED_AT: run.began_at.isoformat() if run else "",
-        },
+        "reason_details": {"side": connection.side, "why": item.reason, LISTED_AT: ""},
         "oncall_id" if connection.side == Side.ONCALL else "emr_id": item.id,
         "version": digest([key, item.reason]),
         "subject": digest([key, item.reason]),
@@ -268,17 +261,36 @@ def set_aside(connection: Connection, item: Unreadable, run: Run | None) -> None
     }
     about = {"kind": Kind.UNREADABLE, "connection": connection, "subject_key": key}
     known = Mismatch.objects.filter(**about, pair__isnull=True, subject=facts["subject"])
-    held_open = known.unsettled().first()
-    if held_open is not None:
-        if run is not None:
-            Mismatch.objects.filter(pk=held_open.pk).update(
-                reason_details={**held_open.reason_details, LISTED_AT: run.began_at.isoformat()}
-            )
+    if known.unsettled().exists():
         return
     if Decision.objects.filter(mismatch__in=known, ended_at=None).exists():
         return
     _close(Mismatch.objects.filter(**about), "changed")
     Mismatch.objects.create(**about, **facts)
+
+
+def _key_of(item: Unreadable) -> str:
+    return item.id or digest([item.reason, item.raw])
+
+
+def _set_aside_of(connection: Connection, keys: Iterable[str]) -> QuerySet[Mismatch]:
+    return Mismatch.objects.unsettled().filter(
+        kind=Kind.UNREADABLE, connection=connection, subject_key__in=list(keys)
+    )
+
+
+def listed_aside(connection: Connection, ids: Iterable[str], run: Run) -> set[str]:
+    """Which of these unreadable records an earlier page of this run held already."""
+    listed = {f"reason_details__{LISTED_AT}": run.began_at.isoformat()}
+    rows = _set_aside_of(connection, ids).filter(**listed)
+    return set(rows.values_list("subject_key", flat=True))
+
+
+def mark_aside(connection: Connection, items: Iterable[Unreadable], run: Run) -> None:
+    """They are on this list: not absent, only unreadable."""
+    for row in _set_aside_of(connection, {_key_of(item) for item in items}):
+        details = {**row.reason_details, LISTED_AT: run.began_at.isoformat()}
+        Mismatch.objects.filter(pk=row.pk).update(reason_details=details)
 
 
 def _any_division(connection: Connection) -> Division | None:

@@ -7,6 +7,14 @@ about one visit, ``listing`` keeps the questions that are about a value instead 
 from __future__ import annotations
 
 from appointments.mismatches.comparing import compare_due, compare_pair
-from appointments.mismatches.pairing import link, look_up_due, pair_due, unlink
+from appointments.mismatches.pairing import InHand, link, look_up_due, pair_due, unlink
 
-__all__ = ["compare_due", "compare_pair", "link", "look_up_due", "pair_due", "unlink"]
+__all__ = [
+    "InHand",
+    "compare_due",
+    "compare_pair",
+    "link",
+    "look_up_due",
+    "pair_due",
+    "unlink",
+]

@@ -14,14 +14,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from appointments import audit
+from appointments.core.deadlines import deadline_of
 from appointments.core.decisions import Verdict, decide
 from appointments.core.kinds import Scope
 from appointments.core.plans import Plan, plan_to_json, values_to_json
 from appointments.core.policy import Rules
 from appointments.core.view import View
 from appointments.gathering import Gatherer
+from appointments.gathering.claims import TOO_LATE
 from appointments.mirror.direct import BETWEEN_NOT_FOUND
-from appointments.mismatches import pairing, questions, unmapped
+from appointments.mismatches import owners, pairing, questions, unmapped
 from appointments.models import Baseline, Division, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
 
@@ -113,10 +115,22 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
             # The outbox has it in hand and compares again when it is through.
             Pair.objects.filter(pk=pair.pk).update(recheck_at=gatherer.now + HANDS_OFF)
             return False
+        end_overdue(pair, gatherer.now)
         rules = gatherer.rules(pair.division)
         view = gatherer.view(pair, pair.division)
         _apply(pair, view, decide(view, rules, gatherer.now), rules, gatherer.now)
         return True
+
+
+def end_overdue(pair: Pair, now: datetime) -> None:
+    """What waits or is held and could not be sent before the visit began is not sent any more.
+
+    It counts as failed, so that what is decided next asks a person; nothing has to be read for that.
+    """
+    late = pair.pushes.filter(status__in=Push.NOT_SENT, claimed_at=None, not_after__lte=now)
+    ended = late.update(status=Push.Status.FAILED, error_code=TOO_LATE, error="", finished_at=now)
+    if ended and pair.division is not None:
+        owners.tell_owner(pair.division)
 
 
 def _apply(pair: Pair, view: View, verdict: Verdict, rules: Rules, now: datetime) -> None:
@@ -237,5 +251,6 @@ def make_push(pair: Pair, view: View, plan: Plan, *, now: datetime) -> Push:
         before=before,
         mails=list(plan.mails),
         not_before=now,
+        not_after=deadline_of(plan, view, now),
         created_at=now,
     )

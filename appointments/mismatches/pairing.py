@@ -6,8 +6,9 @@ so that nothing is written because of a link but references.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -26,6 +27,7 @@ from appointments.gathering.claims import (
 from appointments.mirror import look_up
 from appointments.mirror.storing import pair_division
 from appointments.models import Appointment, Connection, Division, Mismatch, Pair, Push
+from appointments.resting import Resting
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured
 from emr_adapters.records import Side
@@ -62,6 +64,8 @@ def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
         except NotConfigured as error:
             remotes.pause(target, error)
             adapters[target.pk] = None
+        except Resting:
+            adapters[target.pk] = None
         except AdapterError:
             continue
     return asked
@@ -79,8 +83,18 @@ def _adapter_or_none(connection: Connection) -> Adapter | None:
 def pair_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
     """Link what is certainly one visit. Returns how many links were made."""
     singles = [pair for pair in pairs if len(pair.halves) == 1 and pair.division is not None]
-    linked = sum(_link_by_reference(pair.pk) for pair in singles)
-    return linked + sum(_link_by_identity(pair.pk, gatherer) for pair in singles)
+    linked = sum(_unless_in_hand(partial(_link_by_reference, pair.pk)) for pair in singles)
+    return linked + sum(
+        _unless_in_hand(partial(_link_by_identity, pair.pk, gatherer)) for pair in singles
+    )
+
+
+def _unless_in_hand(link_one: Callable[[], bool]) -> bool:
+    """What comes of the write is compared afterwards."""
+    try:
+        return link_one()
+    except InHand:
+        return False
 
 
 # --- by reference -----------------------------------------------------------------------------------------
@@ -99,8 +113,6 @@ def _link_by_reference(pair_id: int) -> bool:
         naming = claimants(row)
         partner = named or (naming[0] if len(naming) == 1 else None)
         if partner is None or told_apart(row, partner) or partner.gone_at is not None:
-            return False
-        if _in_hand(partner):
             return False
         if not _undisputed(row, partner):
             return False
@@ -139,7 +151,7 @@ def _link_by_identity(pair_id: int, gatherer: Gatherer) -> bool:
             return False
         partner = partners[0]
         back = certain_partners(partner, division, gatherer)
-        if [r.pk for r in back] != [row.pk] or partner.reference or _in_hand(partner):
+        if [r.pk for r in back] != [row.pk] or partner.reference:
             return False
         link(row, partner, Pair.LinkedBy.IDENTITY)
         return True
@@ -173,11 +185,6 @@ def certain_partners(row: Appointment, division: Division, gatherer: Gatherer) -
     ]
 
 
-def _in_hand(row: Appointment) -> bool:
-    """The outbox is writing for its pair right now; what comes of that is compared afterwards."""
-    return Push.objects.filter(**{f"pair__{row.side}": row}, status__in=Push.UNDER_HAND).exists()
-
-
 def _single(pair_id: int) -> tuple[Pair, Appointment, Division] | None:
     """The pair, locked, if it still has one half and a division."""
     pair = Pair.objects.select_for_update().filter(pk=pair_id).first()
@@ -192,21 +199,36 @@ def _single(pair_id: int) -> tuple[Pair, Appointment, Division] | None:
 # --- joining and parting ------------------------------------------------------------------------------------
 
 
-def link(row: Appointment, partner: Appointment, linked_by: str, *, user: object = None) -> Pair:
+class InHand(Exception):
+    """The outbox is writing for one of these visits: what comes of that has to be known first."""
+
+
+def link(
+    row: Appointment,
+    partner: Appointment,
+    linked_by: str,
+    *,
+    user: object = None,
+    hand: Push | None = None,
+) -> Pair:
     """Make the two one visit; called inside a transaction. What either was paired with stays alone.
 
-    The pair that is kept is the one with a history; mismatches and pushes of the other move to it.
+    The pair that is kept is the one with a history; mismatches and pushes of the other move to it. What
+    waits to be sent for either was meant for a visit without partner and is dropped; the one that is
+    under hand is ``hand``, whose outcome makes this link. Raises InHand where there is another.
     """
     now = timezone.now()
     ours = Pair.objects.select_for_update().get(**{row.side: row})
     theirs = Pair.objects.select_for_update().get(**{partner.side: partner})
     if ours.pk == theirs.pk:
         return ours  # another worker was quicker
+    _refuse_in_hand((ours, theirs), hand)
     for pair, half in ((ours, row), (theirs, partner)):
         if len(pair.halves) == 2:
             _part(pair, keep=half, now=now)
     keep, drop = (ours, theirs) if ours.pk < theirs.pk else (theirs, ours)
     _close_open(drop, "linked", now)
+    _drop_waiting(keep, "linked", now)
     Mismatch.objects.filter(pair=drop).update(pair=keep)
     Push.objects.filter(pair=drop).update(pair=keep)
     drop.decisions.update(pair=keep)
@@ -230,8 +252,12 @@ def link(row: Appointment, partner: Appointment, linked_by: str, *, user: object
 
 
 def unlink(pair: Pair, *, user: object = None) -> None:
-    """Part a linked visit; called inside a transaction. The baseline of what it was goes with it."""
+    """Part a linked visit; called inside a transaction. The baseline of what it was goes with it.
+
+    Raises InHand.
+    """
     now = timezone.now()
+    _refuse_in_hand((pair,), None)
     kept = pair.half(Side.EMR)
     if kept is None or pair.oncall is None:
         return
@@ -261,6 +287,18 @@ def _close_open(pair: Pair, because: str, now: datetime) -> None:
     pair.mismatches.unsettled().update(
         status=Mismatch.Status.CLOSED, closed_because=because, closed_at=now
     )
-    pair.pushes.filter(status__in=["waiting", "held"]).update(
+    _drop_waiting(pair, because, now)
+
+
+def _drop_waiting(pair: Pair, because: str, now: datetime) -> None:
+    pair.pushes.filter(status__in=Push.NOT_SENT).update(
         status=Push.Status.DROPPED, finished_at=now, error_code=because
     )
+
+
+def _refuse_in_hand(pairs: Iterable[Pair], hand: Push | None) -> None:
+    """Locks what is under way, so that no worker claims it before this transaction has ended."""
+    under_way = list(Push.objects.select_for_update().under_way().filter(pair__in=pairs))
+    own = hand.pk if hand is not None else None
+    if any(push.status in Push.UNDER_HAND and push.pk != own for push in under_way):
+        raise InHand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appointments.models.alerts import Alert
 from appointments.models.configuration import (
     Connection,
     Division,
@@ -23,6 +24,7 @@ from appointments.models.work import (
 )
 
 __all__ = [
+    "Alert",
     "Appointment",
     "AppointmentPerson",
     "AuditEvent",

@@ -48,6 +48,11 @@ class Connection(models.Model):
     # What the adapter said it can do, kept so that deciding needs no request (law 16).
     capabilities = models.JSONField(default=dict, editable=False)
     last_answer_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How it is doing, shared by every process on every host (``resting``): failures in a row, and until
+    # when no request is made. Whoever finds the rest over tries first, alone, by moving it ahead.
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, blank=True, editable=False)
+    rests_because = models.CharField(max_length=40, blank=True, editable=False)
 
     class Meta:
         ordering = ["side", "name"]
@@ -99,6 +104,10 @@ class Division(models.Model):
     # Only what is first seen after this may be written alone: going live and a change of our own
     # configuration both start a new page (law 15).
     page_started_at = models.DateTimeField(default=timezone.now, editable=False)
+    contact = models.EmailField(
+        blank=True,
+        help_text="Who is mailed at once when something of this division cannot wait",
+    )
     window_back_days = models.PositiveSmallIntegerField(
         default=1, validators=[MaxValueValidator(365)]
     )

@@ -15,7 +15,11 @@ from emr_adapters.records import AppointmentRecord, Group, Side, record_from_jso
 
 
 class Run(models.Model):
-    """One listing of one connection. A run that brings no news extends the last quiet row (law 8)."""
+    """One listing of one connection. A run that brings no news extends the last quiet row (law 8).
+
+    ``fence`` grows with every claim and never shrinks: what a worker writes to the run counts only
+    while the fence is the one it was given. No clock is needed for that.
+    """
 
     class Kind(models.TextChoices):
         SWEEP = "sweep", "Complete list"
@@ -46,12 +50,26 @@ class Run(models.Model):
     read = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     unreadable = models.PositiveIntegerField(default=0)
+    repeated = models.PositiveIntegerField(default=0, help_text="Rows that were listed before")
+    outside = models.PositiveIntegerField(
+        default=0, help_text="Rows far outside the days asked for"
+    )
+    doubt = models.CharField(max_length=200, blank=True, help_text="Why it cannot prove anything")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Of the next page, in a row")
     error = models.CharField(max_length=500, blank=True)
     # One worker at a time reads its next page; taken by a conditional update.
     claimed_until = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering = ["-began_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "kind"],
+                condition=Q(status="running"),
+                name="run_one_running_per_kind",
+            )
+        ]
         indexes = [models.Index(fields=["connection", "kind", "-began_at"])]
 
     def __str__(self) -> str:
@@ -92,7 +110,9 @@ class Appointment(models.Model):
     first_seen_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     # The beginning of the last list that held it: the mark by which a list is counted and compared.
+    # Two kinds of list may be read at the same time, so each has its own.
     listed_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    near_listed_at = models.DateTimeField(null=True, blank=True)
     # Law 2: gone only after two direct reads that answer "not found", at least ten minutes apart.
     not_found_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)

@@ -147,6 +147,7 @@ class Push(models.Model):
         UNDONE = "undone", "Taken back before it was sent"
 
     UNDER_WAY = ("waiting", "held", "sending", "unknown", "reading_back")
+    NOT_SENT = ("waiting", "held")
     UNDER_HAND = ("sending", "unknown", "reading_back")  # a worker has it, or will look for it
 
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="pushes")
@@ -169,6 +170,9 @@ class Push(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.WAITING)
     not_before = models.DateTimeField(default=timezone.now)
+    not_after = models.DateTimeField(
+        null=True, blank=True, help_text="The visit's start, old or new: then a person is asked"
+    )
     claimed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.CharField(max_length=80, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)

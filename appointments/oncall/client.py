@@ -70,6 +70,7 @@ class OnCallAdapter(Adapter):
             name="OnCall",
             headers={"Authorization": f"{scheme} {key}", "Accept": "application/json"},
             before_request=before_request,
+            retries=config.read_retries,
             sleep=sleep,
             now=now,
             explain=payloads.explain,

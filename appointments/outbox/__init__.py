@@ -6,7 +6,7 @@ became of it. The row is the truth; a background task is only a nudge to look at
 
 from __future__ import annotations
 
-from appointments.outbox.queue import due_ids, free_abandoned
+from appointments.outbox.queue import due_ids, free_abandoned, make_overdue_due
 from appointments.outbox.working import work_one
 
-__all__ = ["due_ids", "free_abandoned", "work_one"]
+__all__ = ["due_ids", "free_abandoned", "make_overdue_due", "work_one"]

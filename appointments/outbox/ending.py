@@ -7,6 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from appointments.mismatches import compare_pair
+from appointments.mismatches.owners import tell_owner
 from appointments.models import Pair, Push
 
 
@@ -25,8 +26,10 @@ def drop(push: Push, why: str) -> None:
 
 
 def give_up(push: Push, code: str = "", error: str = "") -> None:
-    """For good: the comparison then asks a person (``push_failed``, or the question clicked on)."""
+    """For good: the comparison then asks a person (``push_failed``, or the question clicked on), and the
+    division's contact is told."""
     push.error = error or push.error
+    tell_owner(push.division)
     _end(push, Push.Status.FAILED, code or push.error_code)
 
 

@@ -21,7 +21,7 @@ from appointments.core.plans import target_practitioner, value_from_json
 from appointments.core.values import ProviderValue
 from appointments.gathering import Gatherer
 from appointments.mirror.storing import reading_of
-from appointments.mismatches import compare_pair, link
+from appointments.mismatches import InHand, compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push, Run
 from appointments.outbox.ending import give_up, put_back
 from emr_adapters.base import Adapter
@@ -29,6 +29,7 @@ from emr_adapters.errors import NotFound, TemporaryError
 from emr_adapters.records import Group, Side
 
 READ_BACK_AFTER: Final = (1, 5, 30)  # seconds
+READ_BACK_AGAIN: Final = timedelta(seconds=30)
 LIST_AGAIN_AFTER: Final = timedelta(minutes=2)
 MOST_CREATES: Final = 2
 COMPARED_AFTER_CREATE: Final = (Group.WHEN, Group.TYPE)
@@ -47,7 +48,7 @@ def read_back(push: Push, adapters: Mapping[Side, Adapter]) -> None:
         except NotFound:
             shown = False  # a record may take a moment to appear after a create
     if shown:
-        _done(push, pair, target_id, adapters[side])
+        _done(push, pair, target_id)
         return
     if push.read_backs >= len(READ_BACK_AFTER):
         give_up(
@@ -83,7 +84,7 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
         return
     mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
     if _shows(push, _pair(push), target_id):
-        _done(push, pair, target_id, adapters[side])
+        _done(push, pair, target_id)
         return
     push.sent_at = None
     put_back(push, Push.Status.WAITING, timezone.now() + timedelta(seconds=READ_BACK_AFTER[1]))
@@ -119,8 +120,10 @@ def _list_needed(sent_at: datetime) -> timedelta:
 
 
 def _list(connection: Connection, adapter: Adapter) -> None:
+    """Page by page; where one fails, the next look goes on there."""
     try:
-        mirror.read_listing(connection, adapter=adapter)
+        while mirror.start_or_continue(connection, adapter=adapter):
+            pass
     except mirror.Busy:
         raise TemporaryError("Another process is reading the list that is needed.") from None
 
@@ -186,7 +189,17 @@ def _shows(push: Push, pair: Pair, target_id: str) -> bool:
     )
 
 
-def _done(push: Push, pair: Pair, target_id: str, adapter: Adapter) -> None:
+def _done(push: Push, pair: Pair, target_id: str) -> None:
+    try:
+        _note_done(push, pair, target_id)
+    except InHand:
+        # Order is kept: the other visit's write, which was under way before this one is joined to it.
+        put_back(push, push.status, timezone.now() + READ_BACK_AGAIN)
+        return
+    compare_pair(push.pair_id)
+
+
+def _note_done(push: Push, pair: Pair, target_id: str) -> None:
     side = Side(push.side)
     with transaction.atomic():
         row = Appointment.objects.get(
@@ -209,7 +222,6 @@ def _done(push: Push, pair: Pair, target_id: str, adapter: Adapter) -> None:
             subjects=[push.pair_id],
             details={"push": push.pk, "side": push.side, "id": target_id},
         )
-    compare_pair(push.pair_id)
 
 
 def _remember_unconfirmed(push: Push, row: Appointment, pair: Pair) -> None:
@@ -236,7 +248,7 @@ def _join(push: Push, pair: Pair, row: Appointment) -> None:
     if adopted and pair.division is not None:
         new = pair.division.connection(side.other).appointments.get(remote_id=adopted)
         if pair.half(side.other) != new:
-            link(row, new, Pair.LinkedBy.PERSON, user=push.user)
+            link(row, new, Pair.LinkedBy.PERSON, user=push.user, hand=push)
     elif push.operation == Operation.CREATE and source is not None and pair.half(side) != row:
         by = Pair.LinkedBy.CREATED if pair.half(side) is None else Pair.LinkedBy.PERSON
-        link(source, row, by, user=push.user)
+        link(source, row, by, user=push.user, hand=push)

@@ -10,6 +10,7 @@ from typing import Final
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from appointments import resting
 from appointments.core.policy import BrakeLimits, Mode, brake_holds
 from appointments.models import Division, Pair, Push
 
@@ -19,7 +20,7 @@ DUE: Final = (Push.Status.WAITING, Push.Status.UNKNOWN, Push.Status.READING_BACK
 
 
 def due(now: datetime, *, clicks_at_once: bool = False) -> QuerySet[Push]:
-    """Pushes that may be worked on now, in live divisions with usable connections.
+    """Pushes that may be worked on now, in live divisions with usable connections that do not rest.
 
     ``clicks_at_once``: do not wait for the seconds in which a click can be undone (``manage.py sync``).
     """
@@ -29,11 +30,14 @@ def due(now: datetime, *, clicks_at_once: bool = False) -> QuerySet[Push]:
     live = Q(division__mode=Mode.LIVE)
     # What was sent is read back even if the division was taken out of live meanwhile.
     sent = Q(status__in=[Push.Status.UNKNOWN, Push.Status.READING_BACK])
+    # A write reads both sides first; what was sent is looked for at its target only.
+    both_awake = resting.awake(now, "division__oncall__") & resting.awake(now, "division__emr__")
     return (
         Push.objects.filter(
             ripe, live | sent & ~Q(division__mode=Mode.PAUSED), status__in=DUE, claimed_at=None
         )
         .filter(division__oncall__paused_at=None, division__emr__paused_at=None)
+        .filter(resting.awake(now, "connection__"), sent | both_awake)
         .order_by("not_before", "pk")
     )
 
@@ -78,6 +82,17 @@ def free_abandoned(now: datetime | None = None) -> int:
         claimed_at=None, claimed_by=""
     )
     return count
+
+
+def make_overdue_due(now: datetime | None = None) -> int:
+    """Visits begun before their write could be sent are compared next, which asks a person.
+
+    Needs no request, so it waits for no connection. Returns how many.
+    """
+    now = now or timezone.now()
+    late = Push.objects.filter(status__in=Push.NOT_SENT, claimed_at=None, not_after__lte=now)
+    pairs = Pair.objects.filter(pk__in=late.values("pair_id"))
+    return pairs.exclude(recheck_at__lte=now).update(recheck_at=now)
 
 
 def brake_on(push: Push, now: datetime) -> bool:

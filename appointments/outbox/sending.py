@@ -14,9 +14,10 @@ from appointments.core.plans import Plan, changes_for, draft_for, value_from_jso
 from appointments.core.policy import Mode, Rules
 from appointments.core.view import View
 from appointments.gathering import Gatherer
+from appointments.gathering.claims import TOO_LATE
 from appointments.mirror.storing import reading_of
 from appointments.models import Appointment, Pair, Push
-from appointments.outbox.ending import drop
+from appointments.outbox.ending import drop, give_up
 from emr_adapters.base import Adapter
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import AppointmentRecord, Group, Side, record_from_json
@@ -26,12 +27,16 @@ UNDO = "undo"
 
 def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
     """Read both sides, decide, write. Returns False where nothing was sent because the outcome is
-    another now; raises every AdapterError."""
+    another now, or the visit has begun meanwhile; raises every AdapterError."""
+    if _too_late(push):
+        return False
     pair = _load_pair(push)
     found = _reread(push, pair, adapters)
     plan = None if found else _still_meant(push)
     if plan is None:
         drop(push, "exists" if found else "changed")
+        return False
+    if _too_late(push):
         return False
     pair = _load_pair(push)
     row = pair.half(plan.side)
@@ -49,6 +54,14 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
         subjects=[pair.pk],
         details={"push": push.pk, "plan": push.plan, "before": push.before, "mails": push.mails},
     )
+    return True
+
+
+def _too_late(push: Push) -> bool:
+    """The visit began while the write waited: a person is asked instead."""
+    if push.not_after is None or timezone.now() < push.not_after:
+        return False
+    give_up(push, TOO_LATE)
     return True
 
 

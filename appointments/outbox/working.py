@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.utils import timezone
 
-from appointments import remotes
+from appointments import backoff, remotes
+from appointments.core.kinds import Operation
 from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
 from appointments.outbox.ending import drop, give_up, put_back
 from appointments.outbox.queue import brake_on, claim, due, hold
+from appointments.resting import Resting, rest_of
 from emr_adapters.base import Adapter
 from emr_adapters.errors import (
     AdapterError,
@@ -22,11 +24,12 @@ from emr_adapters.errors import (
     NotFound,
     OutcomeUnknown,
     PermanentError,
-    RateLimited,
+    TemporaryError,
 )
 from emr_adapters.records import Side
 
 BACKOFF_SECONDS: Final = (5, 15, 60, 300, 900, 1800, 3600)
+LOOK_AGAIN_SECONDS: Final = 30
 MOST_ATTEMPTS: Final = 8
 
 
@@ -97,7 +100,12 @@ def _failed(push: Push, error: AdapterError) -> None:
         _put_back(push, now)
     elif push.status in (Push.Status.READING_BACK, Push.Status.UNKNOWN):
         # It was sent; only the looking failed.
-        put_back(push, push.status, now + timedelta(seconds=30))
+        put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
+    elif _only_the_connection(push, error, now):
+        push.attempts -= 1
+        if push.sent_at is not None and push.operation == Operation.CREATE:
+            push.creates_sent -= 1  # it was noted, and then not even asked for
+        _put_back(push, _when_rested(push, now))
     elif isinstance(error, OutcomeUnknown):
         put_back(push, Push.Status.UNKNOWN, now)
     elif isinstance(error, NotFound):
@@ -107,14 +115,26 @@ def _failed(push: Push, error: AdapterError) -> None:
     elif isinstance(error, ChangedRemotely):
         _put_back(push, now)
     else:
-        _put_back(push, now + _backoff(push, error))
+        wait = backoff.step(BACKOFF_SECONDS, push.attempts)
+        _put_back(push, max(now + wait, _when_rested(push, now)))
 
 
-def _backoff(push: Push, error: AdapterError) -> timedelta:
-    if isinstance(error, RateLimited) and error.retry_after:
-        return timedelta(seconds=error.retry_after)
-    step = min(push.attempts, len(BACKOFF_SECONDS)) - 1
-    return timedelta(seconds=BACKOFF_SECONDS[max(step, 0)])
+def _only_the_connection(push: Push, error: AdapterError, now: datetime) -> bool:
+    """Nothing of this push was sent, and the whole system rests: that is no failure of the push."""
+    if isinstance(error, Resting):
+        return True
+    return (
+        isinstance(error, TemporaryError) and push.sent_at is None and _when_rested(push, now) > now
+    )
+
+
+def _when_rested(push: Push, now: datetime) -> datetime:
+    """When both systems may be asked again, as far as is known."""
+    if push.division is None:
+        return now
+    both = (push.division.oncall, push.division.emr)
+    rests = [until for connection in both if (until := rest_of(connection, now))]
+    return max(rests, default=now)
 
 
 def _put_back(push: Push, when: datetime) -> None:

@@ -17,7 +17,7 @@ from appointments.core.question import Choice, Question
 from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
-from appointments.mismatches import compare_pair, link, unlink
+from appointments.mismatches import InHand, compare_pair, link, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Appointment, Decision, Mismatch, Pair, Push
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
@@ -111,10 +111,14 @@ def _carry_out(
         if plan is None:
             raise NotOffered(NOT_OFFERED["target"])
         _queue_click(mismatch, pair, view, choice, plan, target, user)
-    elif choice.action is Action.LINK:
-        _link(mismatch, pair, target, user)
-    elif choice.action is Action.NOT_A_MATCH:
-        _not_a_match(mismatch, pair, view, user)
+    elif choice.action in (Action.LINK, Action.NOT_A_MATCH):
+        try:
+            if choice.action is Action.LINK:
+                _link(mismatch, pair, target, user)
+            else:
+                _not_a_match(mismatch, pair, view, user)
+        except InHand:
+            raise NotOffered(NOT_OFFERED["settling"]) from None
     else:
         _remember(mismatch, choice.action, user)
 

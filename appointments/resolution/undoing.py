@@ -13,7 +13,7 @@ from appointments.core.kinds import Action, Kind, Operation
 from appointments.core.plans import Plan, value_from_json
 from appointments.core.policy import Mode
 from appointments.gathering import Gatherer
-from appointments.mismatches import unlink
+from appointments.mismatches import InHand, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Mismatch, Pair, Push
 from appointments.resolution.clicking import look_after
@@ -69,7 +69,10 @@ def _undo_decision(mismatch: Mismatch) -> str:
         and mismatch.pair is not None
         and mismatch.kind != Kind.PATIENT_DIFFERS  # those were one visit before the click, too
     ):
-        unlink(mismatch.pair)
+        try:
+            unlink(mismatch.pair)
+        except InHand:
+            raise NotOffered(NOT_OFFERED["settling"]) from None
     pairs = Pair.objects.filter(pk=mismatch.pair_id or 0)
     if decision.oncall_id:
         pairs |= Pair.objects.filter(oncall=decision.oncall_id)

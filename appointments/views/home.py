@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from appointments import health, wording
+from appointments import alerts, health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
 from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal, Run
@@ -84,9 +85,10 @@ def home(request: HttpRequest) -> HttpResponse:
     held = held_writes(divisions, settles_in(request.user))
     troubles = [
         *_worker_troubles(now),
-        *_connection_troubles(connections, now),
+        *_connection_troubles(connections, divisions, now),
         *_push_troubles(numbers, held),
         *_webhook_troubles(connections, now),
+        *_alert_troubles(divisions),
     ]
     todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
     context = {
@@ -205,7 +207,9 @@ def _worker_troubles(now: datetime) -> list[Trouble]:
     return [Trouble(text, _("Whoever runs the server starts `manage.py worker`."))]
 
 
-def _connection_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
+def _connection_troubles(
+    connections: list[Connection], divisions: Iterable[Division], now: datetime
+) -> list[Trouble]:
     found = []
     sweeps = Run.objects.filter(
         connection__in=connections, kind=Run.Kind.SWEEP, status=Run.Status.RUNNING
@@ -219,6 +223,12 @@ def _connection_troubles(connections: list[Connection], now: datetime) -> list[T
             }
             advice = _("An administrator corrects the connection, tests it there and resumes it.")
             found.append(Trouble(text, advice))
+        elif row.rests_until and row.rests_until > now:
+            text = wording.resting_sentence(row, _zone_of(row, divisions), now)
+            advice = _(
+                "It is then tried out by itself; writes wait so long. If it lasts, ask whoever runs it."
+            )
+            found.append(Trouble(text, advice, "runs"))
         elif row.last_answer_at and now - row.last_answer_at > SILENT_AFTER:
             text = _("%(connection)s has not answered for a while (%(ago)s).") % {
                 "connection": row,
@@ -229,6 +239,12 @@ def _connection_troubles(connections: list[Connection], now: datetime) -> list[T
         elif not _sweep_is_fresh(row, now):
             found.append(_no_list(row, running.get(row.pk)))
     return found
+
+
+def _zone_of(row: Connection, divisions: Iterable[Division]) -> ZoneInfo:
+    """A clock that staff of this connection read."""
+    using = (d.time_zone for d in divisions if row.pk in (d.oncall_id, d.emr_id))
+    return ZoneInfo(next(using, "UTC"))
 
 
 def _no_list(row: Connection, read: int | None) -> Trouble:
@@ -259,6 +275,25 @@ def _push_troubles(numbers: list[DivisionNumbers], held: list[Held]) -> list[Tro
     return found
 
 
+def _alert_troubles(divisions: QuerySet[Division]) -> list[Trouble]:
+    """Who would not be told of what cannot wait."""
+    named = list(divisions)
+    if named and not alerts.mail_is_set_up():
+        text = _("No mail server is set: nobody can be alerted.")
+        advice = _("Whoever runs the server sets EMAIL_URL.")
+        return [Trouble(text, advice, grave=False)]
+    return [
+        Trouble(
+            _("%(division)s has no contact: nobody is alerted when something cannot wait.")
+            % {"division": division},
+            _("An administrator names somebody's e-mail address on the division's page."),
+            grave=False,
+        )
+        for division in named
+        if not division.contact
+    ]
+
+
 def _webhook_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
     oncall = [row for row in connections if row.side == "oncall" and not row.paused_at]
     last = dict(
@@ -284,6 +319,8 @@ def _freshness(row: Connection, now: datetime) -> Freshness:
     tone, state = "good", _("answers")
     if row.paused_at:
         tone, state = "bad", _("paused")
+    elif row.rests_until and row.rests_until > now:
+        tone, state = "warn", _("left alone for a while")
     elif row.last_answer_at is None:
         tone, state = "warn", _("not asked yet")
     elif now - row.last_answer_at > SILENT_AFTER:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from appointments.core.kinds import Operation
-from appointments.models import AuditEvent, Delivery, Push, Run
+from appointments.models import AuditEvent, Connection, Delivery, Push, Run
 from appointments.wording.choices import LABELS
 from appointments.wording.values import (
     group_label,
@@ -58,6 +58,8 @@ ERRORS: Final[dict[str, Promise]] = {
     "exists": gettext_lazy("The visit was there already."),
     "linked": gettext_lazy("The two sides were linked instead."),
     "unlinked": gettext_lazy("The two sides were taken apart instead."),
+    "too_late": gettext_lazy("The visit began before it could be sent, so nothing was sent."),
+    "resting": gettext_lazy("%(side)s is given a rest; it goes on by itself."),
 }
 REFUSALS: Final[dict[str, Promise]] = {
     "wrong_token": gettext_lazy("with a wrong token"),
@@ -146,7 +148,11 @@ def run_sentence(run: Run) -> str:
     if run.unreadable:
         counts += ", " + _("%(n)d set aside as unreadable") % {"n": run.unreadable}
     if run.status == Run.Status.RUNNING:
-        return sentence(_("under way: %(counts)s so far") % {"counts": counts})
+        under_way = sentence(_("under way: %(counts)s so far") % {"counts": counts})
+        if not run.failures:
+            return under_way
+        again = _("The next page could not be read and is tried again (%(why)s).")
+        return f"{under_way} {again % {'why': run.error.rstrip('.')}}"
     if run.status == Run.Status.COMPLETE:
         return sentence(counts)
     why = run.error or _("the list ended early")
@@ -154,6 +160,26 @@ def run_sentence(run: Run) -> str:
         _("not complete, so nothing was concluded from it (%(why)s); %(counts)s")
         % {"why": why.rstrip("."), "counts": counts}
     )
+
+
+def resting_sentence(connection: Connection, zone: ZoneInfo, now: datetime) -> str:
+    """That no request is made for now, why, and until when."""
+    until = connection.rests_until or now
+    words = {"connection": connection, "until": _clock(until, zone, now)}
+    if connection.rests_because == "rate_limited":
+        return _("%(connection)s asked to slow down: it is left alone until %(until)s.") % words
+    return (
+        _("%(connection)s does not answer as it should: it is left alone until %(until)s.") % words
+    )
+
+
+def _clock(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
+    span = _span(max((moment - now).total_seconds(), 0))
+    return _("%(time)s (%(zone)s; in %(span)s)") % {
+        "time": f"{moment.astimezone(zone):%H:%M}",
+        "zone": zone.key,
+        "span": span,
+    }
 
 
 def delivery_sentence(delivery: Delivery) -> str:

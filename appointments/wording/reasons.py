@@ -241,7 +241,22 @@ def _push_failed(facts: Facts) -> str:
     }.get(str(facts.details.get("operation")), _("the change could not be written to %(side)s"))
     what = done % {"side": side}
     error = str(facts.details.get("error") or "").strip().rstrip(".")
-    return f"{what}: {error}" if error else what
+    return _with_owner(f"{what}: {error}" if error else what, facts)
+
+
+def _too_late(facts: Facts) -> str:
+    side = side_in_text(str(facts.details.get("side", "")) or Side.ONCALL.value)
+    text = _(
+        "the visit began before it could be created in %(side)s: find out whether the patient waited there"
+    )
+    return _with_owner(text % {"side": side}, facts)
+
+
+def _with_owner(text: str, facts: Facts) -> str:
+    told = facts.details.get("told")
+    if not told:
+        return text
+    return _("%(what)s (%(told)s has been told)") % {"what": text, "told": told}
 
 
 def _possible_match(facts: Facts) -> str:
@@ -349,6 +364,7 @@ SPECIAL: Final[dict[str, Callable[[Facts], str]]] = {
     "unknown_participants": _unknown_participants,
     "moved": _moved,
     "push_failed": _push_failed,
+    "too_late": _too_late,
     "possible_match": _possible_match,
     "duplicate_reference": _duplicate_reference,
     "dangling_reference": _dangling_reference,

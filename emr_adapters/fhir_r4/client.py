@@ -76,6 +76,7 @@ class FhirR4Adapter(Adapter):
             name="The EMR",
             headers={"Accept": JSON, "Content-Type": JSON, **authorization(config.secrets)},
             before_request=before_request,
+            retries=config.read_retries,
             sleep=sleep,
             now=now,
             explain=explain,

@@ -94,12 +94,22 @@ class HttpContract(WithAdapter):
         self, practice: Practice, adapter: Adapter
     ) -> None:
         id = practice.book()
-        for kind in ("500", "502html", "503", "429_soon", "drop_before"):
+        for kind in ("500", "502html", "503", "drop_before"):
             practice.slept.clear()
             practice.fail(kind)
             assert adapter.read(id).record.id == id
             assert len(practice.slept) == 1
             assert practice.slept[0] <= 5
+
+    def test_a_read_waits_for_nothing_when_asked_to_slow_down(
+        self, practice: Practice, adapter: Adapter
+    ) -> None:
+        id = practice.book()
+        practice.fail("429_soon")
+        with pytest.raises(RateLimited) as limited:
+            adapter.read(id)
+        assert limited.value.retry_after is not None
+        assert sum(practice.slept) == 0
 
     def test_a_write_is_never_repeated(self, practice: Practice, adapter: Adapter) -> None:
         record = adapter.read(practice.book()).record

@@ -43,7 +43,7 @@ def remote() -> Iterator[responses.RequestsMock]:
 # --- reads ---
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 def test_a_read_is_tried_three_times(
     link: Link, remote: responses.RequestsMock, status: int
 ) -> None:
@@ -72,11 +72,34 @@ def test_a_broken_connection_is_retried_for_a_read(
     assert link.slept == [0.5]
 
 
-def test_a_short_retry_after_is_honoured(link: Link, remote: responses.RequestsMock) -> None:
-    remote.get(BASE + "x", status=429, headers={"Retry-After": "3"})
-    remote.get(BASE + "x", json={})
-    link.http.get("x")
-    assert link.slept == [3.0]
+@pytest.mark.parametrize("status", [429, 503])
+def test_rest_that_is_asked_for_is_the_callers_to_give(
+    link: Link, remote: responses.RequestsMock, status: int
+) -> None:
+    """Who waits here would let all others go on asking."""
+    remote.get(BASE + "x", status=status, headers={"Retry-After": "3"})
+    with pytest.raises(TemporaryError) as asked:
+        link.http.get("x")
+    assert (asked.value.retry_after, link.slept, link.asked) == (3.0, [], 1)
+
+
+def test_a_write_passes_on_how_long_rest_was_asked_for(
+    link: Link, remote: responses.RequestsMock
+) -> None:
+    remote.post(BASE + "x/", status=503, json={}, headers={"Retry-After": "7"})
+    with pytest.raises(OutcomeUnknown) as asked:
+        link.http.write("POST", "x/", {})
+    assert asked.value.retry_after == 7.0
+
+
+def test_a_read_is_not_tried_again_where_the_caller_waits_instead(
+    link: Link, remote: responses.RequestsMock
+) -> None:
+    http = Http(BASE, name="X", retries=0, sleep=link.slept.append)
+    remote.get(BASE + "x", status=500)
+    with pytest.raises(TemporaryError):
+        http.get("x")
+    assert (len(remote.calls), link.slept) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -88,11 +111,10 @@ def test_a_short_retry_after_is_honoured(link: Link, remote: responses.RequestsM
         ("", None),
     ],
 )
-def test_a_long_retry_after_is_the_callers(
+def test_how_long_rest_was_asked_for_is_passed_on(
     link: Link, remote: responses.RequestsMock, header: str, seconds: Any
 ) -> None:
-    for _ in range(3 if seconds is None else 1):
-        remote.get(BASE + "x", status=429, headers={"Retry-After": header})
+    remote.get(BASE + "x", status=429, headers={"Retry-After": header})
     with pytest.raises(RateLimited) as limited:
         link.http.get("x")
     assert limited.value.retry_after == seconds

@@ -571,3 +571,17 @@ def test_change_of_reading_starts_a_new_page_and_rechecks_every_pair(load):
         "alone (types changed)",
         '  division "Downtown": all visits are compared again (types changed)',
     ]
+
+
+def test_contact_is_an_address_and_stays_where_the_file_is_silent(load):
+    load(changed(WHOLE, "cancel_delay_minutes = 5", 'contact = "lead@example.org"'))
+    assert Division.objects.get().contact == "lead@example.org"
+    assert '  division "Downtown": contact lead@example.org' in load(WHOLE).splitlines()
+    assert Division.objects.get().contact == "lead@example.org"
+    load(changed(WHOLE, "cancel_delay_minutes = 5", 'contact = ""'))
+    assert Division.objects.get().contact == ""
+
+
+def test_contact_that_is_no_address_is_refused(load):
+    with pytest.raises(CommandError, match="contact: is not an e-mail address"):
+        load(changed(WHOLE, "cancel_delay_minutes = 5", 'contact = "lead"'))

@@ -95,6 +95,16 @@ def test_when_all_is_well_the_overview_says_so_in_one_line(client, division):
     assert "Everything is all right." in text(client, "home")
 
 
+def test_the_overview_says_where_nobody_can_be_alerted(client, division, settings):
+    alive()
+    assert "nobody" not in text(client, "home")
+    division.contact = ""
+    division.save()
+    assert "Downtown has no contact: nobody is alerted" in text(client, "home")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    assert "No mail server is set: nobody can be alerted." in text(client, "home")
+
+
 def test_a_stranger_learns_that_no_division_is_open_to_them(division):
     make_mismatch(division)
     page = text(signed_in(make_user("stranger")), "home")

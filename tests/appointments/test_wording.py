@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -379,3 +380,60 @@ def test_a_closed_question_says_why():
     assert wording.closed_sentence(row(closed_because="agree")) == "Both sides agree."
     assert "blocked time" in wording.closed_sentence(row(closed_because="scope_block"))
     assert wording.closed_sentence(row(closed_because="never_seen")) == "Never seen."
+
+
+# --- too late, and left alone -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        (
+            {"side": "oncall"},
+            "The visit began before it could be created in OnCall: "
+            "find out whether the patient waited there.",
+        ),
+        (
+            {"side": "emr", "told": "ada@example.org"},
+            "The visit began before it could be created in the EMR: "
+            "find out whether the patient waited there (ada@example.org has been told).",
+        ),
+    ],
+)
+def test_visit_that_began_without_its_partner_says_what_to_find_out(details, words):
+    asked = row(Kind.PUSH_FAILED, "too_late", details=details)
+    assert wording.reason_sentence(asked) == words
+
+
+def test_failed_write_says_who_has_been_told():
+    details = {"side": "oncall", "operation": "create", "told": "ada@example.org"}
+    asked = row(Kind.PUSH_FAILED, "push_failed", details=details)
+    assert wording.reason_sentence(asked) == (
+        "The visit could not be created in OnCall (ada@example.org has been told)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("because", "why"),
+    [
+        ("rate_limited", "asked to slow down"),
+        ("temporary", "does not answer as it should"),
+        ("outcome_unknown", "does not answer as it should"),
+    ],
+)
+def test_connection_that_rests_says_why_and_until_when(because, why):
+    connection = Connection(
+        side="oncall", name="main", rests_until=HALF, rests_because=because, failures=3
+    )
+    said = wording.resting_sentence(connection, ZoneInfo("America/Toronto"), TEN)
+    assert said == (
+        f"OnCall main {why}: it is left alone until 10:30 (America/Toronto; in 30 min)."
+    )
+
+
+def test_list_whose_page_fails_says_that_it_goes_on():
+    run = Run(status="running", read=30, changed=2, failures=1, error="OnCall did not answer.")
+    assert wording.run_sentence(run) == (
+        "Under way: 30 read, 2 changed so far. "
+        "The next page could not be read and is tried again (OnCall did not answer)."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import time_machine
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from appointments import mirror, outbox, remotes, resolution
 from appointments.mismatches import compare_due
@@ -190,6 +191,11 @@ class Clock:
 def moving_clock() -> Iterator[Clock]:
     with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
         yield Clock(traveller)
+
+
+def rested() -> None:
+    """Every rest that a system was given is over, without moving time: whoever asks next tries it out."""
+    Connection.objects.exclude(rests_until=None).update(rests_until=timezone.now())
 
 
 def later(push: Push, **span: float) -> None:

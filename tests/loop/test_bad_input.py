@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from appointments import remotes
+from appointments import mirror, remotes
 from appointments.models import Appointment, Connection, Pair, Push
 from emr_adapters.errors import NotConfigured
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
     agreed,
     compare,
+    moving_clock,
     read,
     read_both,
+    rested,
     row,
     seed_agreed,
     statuses,
@@ -212,21 +214,26 @@ def test_too_many_requests_waits_as_long_as_was_asked(clinic: Clinic):
     (push,) = clinic.pushes()
     assert (push.status, push.error_code, len(clinic.writes())) == ("waiting", "rate_limited", 1)
     wait = push.not_before - timezone.now()
-    assert timedelta(seconds=100) < wait <= timedelta(seconds=120)
+    assert timedelta(seconds=110) < wait <= timedelta(seconds=132)
     Push.objects.update(not_before=timezone.now())
+    assert work_due() == 0  # not the write alone: the connection rests
+    rested()
     work_due()
     assert [p.status for p in clinic.pushes()] == ["done"]
     assert clinic.mails() == [("ann@example.org", "reschedule")]
 
 
-def test_read_that_is_asked_to_wait_a_moment_waits_it(clinic: Clinic):
-    clinic.practice.fault("oncall", "429", retry_after=3, match=LIST)
-    slept: list[float] = []
-    adapter = remotes.adapter_for(clinic.oncall, sleep=slept.append)
+def test_list_that_is_asked_to_wait_a_moment_waits_it_and_goes_on(clinic: Clinic):
+    seed_agreed(clinic, *(at(hour) for hour in (12, 13, 14, 15)))
+    clinic.practice.fault("oncall", "429", retry_after=3, match={**LIST, "page": 2})
 
-    adapter.list_appointments()
+    with moving_clock() as clock:
+        adapter = remotes.adapter_for(clinic.oncall, sleep=clock.sleep)
+        run = mirror.read_listing(clinic.oncall, adapter=adapter)
 
-    assert slept == [3.0]
+    assert [round(seconds, 1) for seconds in clock.slept] == [pytest.approx(3.15, abs=0.16)]
+    assert (run.status, run.pages, run.read) == ("complete", 2, 4)
+    assert len(clinic.practice.requests(system="oncall")) == 3
 
 
 def test_read_that_is_asked_to_wait_long_is_given_up_at_once(clinic: Clinic):

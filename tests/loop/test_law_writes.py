@@ -23,6 +23,7 @@ from appointments.models import (
     Push,
     Run,
 )
+from emr_adapters.errors import NotFound
 from emr_adapters.fhir_r4 import FhirR4Adapter
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
@@ -232,6 +233,22 @@ def test_older_list_page_does_not_overwrite_a_newer_direct_read(
     mirrored = row(clinic, clinic.oncall, oncall_id)
     assert mirrored.start == at(17)
     assert mirrored.listed_at == Run.objects.filter(connection=clinic.oncall).latest("pk").began_at
+
+
+def test_older_list_page_does_not_bring_back_what_was_not_found_since(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    oncall_id, _ = agreed(clinic, at(15))
+    adapter = remotes.adapter_for(clinic.oncall)
+    page = adapter.list_appointments()
+    clinic.practice.oncall_vanish(int(oncall_id))
+    with pytest.raises(NotFound):
+        mirror.refresh(clinic.oncall, oncall_id)
+    monkeypatch.setattr(type(adapter), "list_appointments", lambda *words: page)
+
+    read(clinic.oncall)
+
+    assert row(clinic, clinic.oncall, oncall_id).not_found_at is not None
 
 
 def test_read_back_that_shows_the_old_value_is_repeated_and_never_written_again(clinic: Clinic):
