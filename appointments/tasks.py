@@ -24,6 +24,7 @@ def tick() -> None:
     for connection in rhythm.connections():
         _start_reading(connection)
     outbox.free_abandoned()
+    outbox.end_alerts()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
     if alerts.any_due(timezone.now()):

@@ -159,6 +159,19 @@ def _common(
     return Cause(code, count, total, dict(zip(names, parts, strict=True)))
 
 
+def cause_to_json(cause: Cause) -> dict[str, Any]:
+    details = {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in cause.details.items()
+    }
+    return {
+        "code": str(cause.code),
+        "count": cause.count,
+        "total": cause.total,
+        "details": details,
+    }
+
+
 # --- questions that have one cause --------------------------------------------------------------------
 
 

@@ -10,11 +10,10 @@ from typing import Final
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from appointments.core.policy import BrakeLimits, Mode, brake_holds
-from appointments.models import Division, Pair, Push
+from appointments.core.policy import Mode
+from appointments.models import Push
 
 ABANDONED_AFTER: Final = timedelta(minutes=3)  # longer than any single write with its reads
-BRAKE_WINDOW: Final = timedelta(hours=1)
 DUE: Final = (Push.Status.WAITING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
 
 
@@ -78,31 +77,3 @@ def free_abandoned(now: datetime | None = None) -> int:
         claimed_at=None, claimed_by=""
     )
     return count
-
-
-def brake_on(push: Push, now: datetime) -> bool:
-    """Law 9: an unusually large set of automatic changes of one kind waits for a person."""
-    if not push.automatic or push.released or push.division is None or push.kind == "reference":
-        return False
-    changes = _counted(push.division, push.kind, now).count()
-    visits = Pair.objects.filter(division=push.division, scope="").count()
-    limits = BrakeLimits(push.division.brake_count, push.division.brake_percent)
-    return brake_holds(changes, visits, limits)
-
-
-def hold(push: Push) -> int:
-    """Hold this push and all of its division and kind that wait."""
-    waiting = Q(status=Push.Status.WAITING) | Q(pk=push.pk)
-    return Push.objects.filter(
-        waiting, division=push.division, kind=push.kind, automatic=True, released=False
-    ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
-
-
-def _counted(division: Division, kind: str, now: datetime) -> QuerySet[Push]:
-    return Push.objects.filter(
-        division=division,
-        kind=kind,
-        automatic=True,
-        released=False,
-        created_at__gte=now - BRAKE_WINDOW,
-    ).exclude(status__in=[Push.Status.DROPPED, Push.Status.UNDONE])

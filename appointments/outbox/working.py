@@ -12,8 +12,9 @@ from django.utils import timezone
 from appointments import remotes
 from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
+from appointments.outbox.braking import brake_on, hold
 from appointments.outbox.ending import drop, give_up, put_back
-from appointments.outbox.queue import brake_on, claim, due, hold
+from appointments.outbox.queue import claim, due
 from emr_adapters.base import Adapter
 from emr_adapters.errors import (
     AdapterError,

@@ -41,9 +41,11 @@ from appointments.wording.values import (
     zone_of,
     zone_text,
 )
+from appointments.wording.waves import cause_sentence
 
 __all__ = [
     "audit_sentence",
+    "cause_sentence",
     "choice_label",
     "clock_text",
     "closed_sentence",

@@ -13,6 +13,8 @@ from django.utils.translation import ngettext
 
 from appointments.models import Alert
 from appointments.wording.happenings import time_until, write_kind_label
+from appointments.wording.values import zone_of
+from appointments.wording.waves import cause_sentence
 
 Details = Mapping[str, Any]
 
@@ -48,7 +50,13 @@ def _held(row: Alert, now: datetime) -> list[str]:
         _("%(label)s held, because unusually many came at once.") % {"label": label},
         _("Nothing of it is sent before somebody has looked and let it go."),
     ]
-    return said + _first_visit(row.details, now)
+    return said + _causes(row, now) + _first_visit(row.details, now)
+
+
+def _causes(row: Alert, now: datetime) -> list[str]:
+    today = now.astimezone(zone_of(row)).date()
+    causes = row.details.get("causes") or ()
+    return [cause_sentence(cause, today=today, named=False) for cause in causes]
 
 
 def _first_visit(details: Details, now: datetime) -> list[str]:
@@ -65,7 +73,7 @@ def _questions(row: Alert, now: datetime) -> list[str]:
         "%(n)d questions of one kind came at once.",
         count,
     )
-    return [said % {"n": count}, *_first_visit(row.details, now)]
+    return [said % {"n": count}, *_causes(row, now), *_first_visit(row.details, now)]
 
 
 _SAYS: Final[dict[str, Callable[[Alert, datetime], list[str]]]] = {

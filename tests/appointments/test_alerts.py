@@ -117,7 +117,7 @@ def test_what_could_not_be_sent_leaves_with_a_later_tick(division, monkeypatch):
     begin = timezone.now()
     with time_machine.travel(begin, tick=False), monkeypatch.context() as patched:
         patched.setattr(EmailBackend, "send_messages", lambda *_: 1 / 0)
-        alerts.alert(division, "held", details=HELD)
+        alerts.alert(division, "other", details=HELD)
     with time_machine.travel(begin + timedelta(seconds=59), tick=False):
         assert alerts.send_due() == 0
     with time_machine.travel(begin + timedelta(seconds=60), tick=False):

@@ -147,7 +147,7 @@ def test_brake_counts_a_rolling_hour_and_each_division_and_kind(clinic: Clinic):
     clinic.quiet()
     clinic.practice.emr_change(ids[0][1], minutes=45)
     clinic.sync()
-    Push.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+    Push.objects.update(sent_at=timezone.now() - timedelta(minutes=61))
     clinic.practice.emr_change(ids[1][1], minutes=45)
     clinic.practice.emr_cancel(ids[2][1])
     clinic.sync()
