@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from appointments import alerts
 from appointments.core.brake import (
@@ -92,7 +93,8 @@ def widening_of(division: Division, kind: str, now: datetime) -> BrakeWidening |
 
 def soonest_first(writes: QuerySet[Push]) -> list[tuple[Push, Change]]:
     """Held writes of one division with their facts, by the visit that begins first; at most LOOKED_AT."""
-    rows = writes.select_related("pair__oncall", "pair__emr", "division").order_by("pk")
+    begins = Coalesce("pair__emr__start", "pair__oncall__start")
+    rows = writes.select_related("pair__oncall", "pair__emr", "division").order_by(begins, "pk")
     known = [
         (push, change_of_push(push, push.division))
         for push in rows[:LOOKED_AT]

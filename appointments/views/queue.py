@@ -38,6 +38,7 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.cards import Card, make_card, make_cards, with_card_rows
+from appointments.views.held import held_writes, sample_ids, widenings
 
 CONFLICT, NOT_OFFERED = 409, 422
 
@@ -77,8 +78,12 @@ def queue(request: HttpRequest) -> HttpResponse:
     found = found.order_by("-closed_at", "-pk") if settled else by_urgency(found, now)
     page = paged(request, with_card_rows(found))
     cards = make_cards(page.object_list, settles_in(request.user), now)
-    record_view(request, "queue", (subject_of(card.row) for card in cards))
+    held = held_writes(request.user, now) if status == QueueStatus.TODO else []
+    subjects = [*sample_ids(held), *(subject_of(card.row) for card in cards)]
+    record_view(request, "queue", subjects)
     context = {
+        "held": held,
+        "widened": widenings(request.user, now),
         "cards": cards,
         "page": page,
         "filters": filters.form,

@@ -11,7 +11,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from appointments.core.brake import CauseCode
-from appointments.wording.values import WORDS, side_in_text, visits_text
+from appointments.core.kinds import Operation
+from appointments.models import BrakeWidening, Push
+from appointments.wording.values import (
+    WORDS,
+    group_label,
+    moment_text,
+    short_text,
+    side_in_text,
+    visits_text,
+    zone_of,
+)
 from emr_adapters.records import Group
 
 QUARTER, DAY, WIDEST_ZONE = (
@@ -98,3 +108,46 @@ _SAYS: Final[dict[str, Callable[[str, Details], str]]] = {
     CauseCode.CANCELLED_DAY: _cancelled_day,
     CauseCode.MIXED: _mixed,
 }
+
+
+def change_text(push: Push) -> str:
+    """What one held write changes: "10:00 → 11:00"."""
+    plan: dict[str, Any] = push.plan or {}
+    values, before = plan.get("values") or {}, push.before or {}
+    zone, side = zone_of(push), side_in_text(push.side)
+    if plan.get("operation") == Operation.CREATE:
+        return _("new in %(side)s") % {"side": side}
+    if plan.get("operation") == Operation.CANCEL:
+        return _("cancelled in %(side)s") % {"side": side}
+    return ", ".join(
+        f"{short_text(group, before.get(group), zone, [value])} → "
+        f"{short_text(group, value, zone, [before.get(group)])}"
+        for group, value in values.items()
+    )
+
+
+def widening_sentence(row: BrakeWidening) -> str:
+    """Who let more through, how much, why and until when."""
+    zone = zone_of(row)
+    words = {
+        "division": row.division,
+        "kind": write_kind_plural(row.kind),
+        "count": row.count,
+        "percent": f"{row.percent:g}",
+        "until": moment_text(row.ends_at, zone),
+        "who": row.user.get_username() if row.user else _("somebody"),
+        "reason": row.reason,
+    }
+    return (
+        _(
+            "%(division)s: the brake lets up to %(count)d %(kind)s an hour through, or %(percent)s %%"
+            " of the visits, until %(until)s (%(who)s: %(reason)s)."
+        )
+        % words
+    )
+
+
+def write_kind_plural(kind: str) -> str:
+    """What the brake counts, without a number."""
+    words = {"create": _("new visits"), "cancel": _("cancellations"), "when": _("new times")}
+    return words.get(kind) or _("changes (%(group)s)") % {"group": group_label(kind).lower()}
