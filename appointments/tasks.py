@@ -10,7 +10,7 @@ from typing import Final
 from django.utils import timezone
 
 from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm
-from appointments.mismatches import comparing
+from appointments.mismatches import comparing, waves
 from appointments.models import Connection, Division, Run
 
 ABSENT_AT_ONCE: Final = 20
@@ -25,6 +25,7 @@ def tick() -> None:
         _start_reading(connection)
     outbox.free_abandoned()
     outbox.end_alerts()
+    waves.end_small()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
     if alerts.any_due(timezone.now()):

@@ -172,6 +172,15 @@ def cause_to_json(cause: Cause) -> dict[str, Any]:
     }
 
 
+def begins(change: Change) -> datetime | None:
+    """When the visit begins, by its old or its new time, whichever is sooner."""
+    return min((start for start in (change.old, change.new) if start), default=None)
+
+
+def first_begins(changes: Iterable[Change]) -> datetime | None:
+    return min((start for change in changes if (start := begins(change))), default=None)
+
+
 # --- questions that have one cause --------------------------------------------------------------------
 
 

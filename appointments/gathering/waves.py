@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from appointments.core.brake import Change
 from appointments.core.kinds import Kind, Operation
-from appointments.models import Appointment, Division, Mismatch, Push
+from appointments.models import Appointment, Division, Mismatch, Pair, Push
 from emr_adapters.records import ABSENT, Group, Side, State
 
 _MISSING = {Kind.MISSING_IN_ONCALL: Side.EMR, Kind.MISSING_IN_EMR: Side.ONCALL}
@@ -57,6 +57,11 @@ def change_of_question(row: Mismatch, division: Division) -> Change:
         after=str(after or ""),
         day=_day(row.start, division),
     )
+
+
+def visits_of(division: Division) -> int:
+    """The visits of which the brake takes its share: those that have to agree."""
+    return Pair.objects.filter(division=division, scope="").count()
 
 
 def _difference(group: dict[str, Any]) -> tuple[str, Any, Any]:

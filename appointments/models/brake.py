@@ -57,13 +57,12 @@ class QuestionWaveQuerySet(models.QuerySet["QuestionWave"]):
 class QuestionWave(models.Model):
     """Unusually many questions of one kind that one event has probably asked: shown as one.
 
-    ``cause`` is what they have in common (``core.brake.same_cause``). The questions stay rows of their
+    ``cause_key`` is what they have in common (``core.brake.same_cause``). The questions stay rows of their
     own; the wave ends when few of them are left.
     """
 
     division = models.ForeignKey(Division, models.CASCADE, related_name="waves")
     kind = models.CharField(max_length=24)
-    cause = models.JSONField()
     cause_key = models.CharField(max_length=300)
     since = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -20,13 +20,15 @@ from appointments import alerts
 from appointments.core.brake import (
     BrakeLimits,
     Change,
+    begins,
     brake_holds,
     cause_to_json,
+    first_begins,
     likely_causes,
     widest,
 )
-from appointments.gathering.waves import change_of_push
-from appointments.models import Alert, BrakeWidening, Division, Pair, Push
+from appointments.gathering.waves import change_of_push, visits_of
+from appointments.models import Alert, BrakeWidening, Division, Push
 
 BRAKE_WINDOW: Final = timedelta(hours=1)
 ALERT: Final = "held"
@@ -62,10 +64,6 @@ def held(division: Division, kind: str) -> QuerySet[Push]:
     return Push.objects.filter(division=division, kind=kind, status=Push.Status.HELD)
 
 
-def visits_of(division: Division) -> int:
-    return Pair.objects.filter(division=division, scope="").count()
-
-
 def changes_of(division: Division, kind: str, now: datetime) -> int:
     leaving = [Push.Status.WAITING, Push.Status.HELD, Push.Status.SENDING]
     counted = Q(status__in=leaving) | Q(sent_at__gte=now - BRAKE_WINDOW)
@@ -93,23 +91,14 @@ def widening_of(division: Division, kind: str, now: datetime) -> BrakeWidening |
 
 def soonest_first(writes: QuerySet[Push]) -> list[tuple[Push, Change]]:
     """Held writes of one division with their facts, by the visit that begins first; at most LOOKED_AT."""
-    begins = Coalesce("pair__emr__start", "pair__oncall__start")
-    rows = writes.select_related("pair__oncall", "pair__emr", "division").order_by(begins, "pk")
+    soonest = Coalesce("pair__emr__start", "pair__oncall__start")
+    rows = writes.select_related("pair__oncall", "pair__emr", "division").order_by(soonest, "pk")
     known = [
         (push, change_of_push(push, push.division))
         for push in rows[:LOOKED_AT]
         if push.division is not None
     ]
-    return sorted(known, key=lambda one: (_begins(one[1]) or _NEVER, one[0].pk))
-
-
-def first_begins(changes: list[Change]) -> datetime | None:
-    """When the first of these visits begins, by its old or its new time."""
-    return min((start for change in changes if (start := _begins(change))), default=None)
-
-
-def _begins(change: Change) -> datetime | None:
-    return min((start for start in (change.old, change.new) if start), default=None)
+    return sorted(known, key=lambda one: (begins(one[1]) or _NEVER, one[0].pk))
 
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)

@@ -19,8 +19,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from appointments import resolution, wording
-from appointments.core.brake import Change, cause_to_json, likely_causes
+from appointments.core.brake import Change, cause_to_json, first_begins, likely_causes
 from appointments.forms import WideningForm
+from appointments.gathering.waves import visits_of
 from appointments.models import BrakeWidening, Division, Push, Role
 from appointments.outbox import braking
 from appointments.views.access import (
@@ -92,7 +93,7 @@ def _held(
 ) -> Held:
     writes = braking.soonest_first(braking.held(division, kind))
     changes = [change for _push, change in writes]
-    first = braking.first_begins(changes)
+    first = first_begins(changes)
     return Held(
         division=division,
         kind=kind,
@@ -193,7 +194,7 @@ def widen(request: HttpRequest, division_id: int, kind: str) -> HttpResponse:
     division = _administered(request, division_id)
     kind = _kind(kind)
     now = timezone.now()
-    visits = braking.visits_of(division)
+    visits = visits_of(division)
     form = WideningForm(request.POST or None, division=division, visits=visits, now=now)
     if request.method == "POST" and form.is_valid():
         resolution.widen_brake(division=division, kind=kind, user=request.user, **form.cleaned_data)

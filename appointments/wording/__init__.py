@@ -45,6 +45,7 @@ from appointments.wording.values import (
 from appointments.wording.waves import (
     cause_sentence,
     change_text,
+    difference_text,
     widening_sentence,
     write_kind_plural,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "confirmation_sentence",
     "day_text",
     "delivery_sentence",
+    "difference_text",
     "error_sentence",
     "group_label",
     "kind_label",

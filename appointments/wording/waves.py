@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
@@ -12,7 +13,8 @@ from django.utils.translation import ngettext
 
 from appointments.core.brake import CauseCode
 from appointments.core.kinds import Operation
-from appointments.models import BrakeWidening, Push
+from appointments.models import BrakeWidening, Mismatch, Push
+from appointments.wording.reasons import kind_label
 from appointments.wording.values import (
     WORDS,
     group_label,
@@ -124,6 +126,21 @@ def change_text(push: Push) -> str:
         f"{short_text(group, value, zone, [before.get(group)])}"
         for group, value in values.items()
     )
+
+
+def difference_text(row: Mismatch, zone: ZoneInfo) -> str:
+    """What one question of many is about: "OnCall 10:30, EMR 10:00"."""
+    said = []
+    for group, shown in (row.groups or {}).items():
+        oncall, emr = shown.get("oncall"), shown.get("emr")
+        if oncall is None or emr is None or oncall == emr:
+            continue
+        words = {
+            "oncall": short_text(group, oncall, zone, [emr]),
+            "emr": short_text(group, emr, zone, [oncall]),
+        }
+        said.append(_("OnCall %(oncall)s, EMR %(emr)s") % words)
+    return "; ".join(said) or kind_label(row.kind)
 
 
 def widening_sentence(row: BrakeWidening) -> str:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from appointments import resolution
-from appointments.models import Push
+from appointments.models import Alert, Push, QuestionWave
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import compare, mei, moving_clock, seed_agreed
 
@@ -108,3 +108,23 @@ def test_what_was_let_go_leaves_and_the_next_change_counts_afresh(clinic: Clinic
 
     assert (released, statuses()) == (2, ["done"] * 3)
     assert clinic.mails() == [("ann@example.org", "reschedule")] * 3
+
+
+def test_many_questions_of_one_cause_are_folded_and_told_once(clinic: Clinic):
+    """Somebody set OnCall's zone wrong: each visit is an hour later there, and each is a question."""
+    starts = [at(hour, day=day) for day in (3, 4) for hour in (11, 13, 15, 17)]
+    ids = seed_agreed(clinic, *starts)
+    clinic.sync()
+    for start, (oncall_id, _) in zip(starts, ids, strict=True):
+        clinic.practice.oncall_change(int(oncall_id), datetime=iso(start + timedelta(hours=1)))
+    clinic.sync()
+    clinic.sync()
+
+    (wave,) = QuestionWave.objects.all()
+    assert (wave.kind, wave.cause_key, wave.questions.count()) == (
+        "values_differ",
+        "shifted|60",
+        8,
+    )
+    (told,) = Alert.objects.all()
+    assert (told.code, told.details["count"]) == ("questions", 8)
