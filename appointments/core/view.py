@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from appointments.core.compare import BaselineEntry, Half
 from appointments.core.kinds import Kind
@@ -44,6 +45,7 @@ class View:
     ``people_confirmed``: a person linked the two knowing that the names differ.
     ``recent_mails``: automatic writes of the last hour that mailed this visit's people (law 9).
     ``failed_plans``: fingerprints of plans that failed for good and wait for a person.
+    ``withheld_at``: when a person wanted to be asked instead; only what was seen later happens alone.
     """
 
     halves: Mapping[Side, Half]
@@ -61,3 +63,4 @@ class View:
     known_patients: tuple[Person, ...] | None = None
     recent_mails: int = 0
     failed_plans: frozenset[str] = frozenset()
+    withheld_at: datetime | None = None

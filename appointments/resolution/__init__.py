@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from appointments.resolution.braking import (
     CountDiffers,
+    ask_instead,
     end_widening,
     release_held,
     widen_brake,
@@ -22,6 +23,7 @@ __all__ = [
     "CountDiffers",
     "NotOffered",
     "Stale",
+    "ask_instead",
     "confirmation_needed",
     "end_widening",
     "release_held",

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from appointments import alerts, audit
-from appointments.models import BrakeWidening, Division, Push
+from appointments.mismatches import compare_pair, waves
+from appointments.models import BrakeWidening, Division, Pair, Push
 from appointments.outbox import braking
 
 
@@ -29,24 +30,53 @@ def release_held(*, division: Division, kind: str, count: int, user: Any) -> int
     it is sent.
     """
     with transaction.atomic():
-        rows = braking.held(division, kind).select_for_update(of=("self",))
-        held = dict(rows.values_list("pk", "pair"))
-        if len(held) != count:
-            raise CountDiffers(len(held))
+        held = _looked_at(division, kind, count)
         # By id: what is held in this very moment was not looked at.
         Push.objects.filter(pk__in=held).update(
             status=Push.Status.WAITING, released=True, not_before=timezone.now()
         )
-        audit.record(
-            verb="released",
-            user=user,
-            division=division,
-            subjects=held.values(),
-            details={"kind": kind, "count": count},
-        )
-        if not braking.held(division, kind).exists():
-            alerts.alert_over(division, braking.ALERT, key=kind)
+        _record("released", held, division, kind, user)
     return count
+
+
+def ask_instead(*, division: Division, kind: str, count: int, user: Any) -> int:
+    """Send nothing of what is held: each visit becomes a question of its own (law 1).
+
+    Returns how many; raises CountDiffers, and then changes nothing. A later change of such a visit
+    happens alone again.
+    """
+    with transaction.atomic():
+        held = _looked_at(division, kind, count)
+        now = timezone.now()
+        Pair.objects.filter(pk__in=held.values()).update(withheld_at=now, recheck_at=now)
+        _record("withheld", held, division, kind, user)
+    # The comparison drops the write and opens the question, in one transaction for each visit; what
+    # is not reached here stays held, and due.
+    for pair_id in held.values():
+        compare_pair(pair_id)
+    waves.fold([division.pk], timezone.now())
+    _end_alert(division, kind)
+    return count
+
+
+def _looked_at(division: Division, kind: str, count: int) -> dict[int, int]:
+    """Held pushes with their pairs, locked; raises CountDiffers if they are not so many."""
+    rows = braking.held(division, kind).select_for_update(of=("self",))
+    held = dict(rows.values_list("pk", "pair"))
+    if len(held) != count:
+        raise CountDiffers(len(held))
+    return held
+
+
+def _record(verb: str, held: dict[int, int], division: Division, kind: str, user: Any) -> None:
+    details = {"kind": kind, "count": len(held)}
+    audit.record(verb=verb, user=user, division=division, subjects=held.values(), details=details)
+    _end_alert(division, kind)
+
+
+def _end_alert(division: Division, kind: str) -> None:
+    if not braking.held(division, kind).exists():
+        alerts.alert_over(division, braking.ALERT, key=kind)
 
 
 def widen_brake(

@@ -146,20 +146,29 @@ def sample_ids(held: list[Held]) -> list[int]:
 @signed_in
 @require_POST
 def release(request: HttpRequest) -> HttpResponse:
-    """Let go what the brake holds, after a person has looked at it and typed how many there are."""
+    """Let go what the brake holds, or ask about each, after a person has looked and typed how many."""
     division = get_object_or_404(divisions_of(request.user), pk=_number(request, "division"))
     require_settling(request.user, division.pk)
     kind = _kind(str(request.POST.get("kind", "")))
     typed = str(request.POST.get("count", "")).strip()
+    asks = request.POST.get("do") == "ask"
+    settle = resolution.ask_instead if asks else resolution.release_held
     try:
-        count = resolution.release_held(
+        count = settle(
             division=division, kind=kind, count=_number(request, "count"), user=request.user
         )
     except resolution.CountDiffers as differs:
         return back(
             request, reverse("queue"), _refused(typed, kind, differs.held), messages.WARNING
         )
-    words = ngettext("%(n)d write was let go.", "%(n)d writes were let go.", count) % {"n": count}
+    words = ngettext("%(n)d write was let go.", "%(n)d writes were let go.", count)
+    if asks:
+        words = ngettext(
+            "Nothing is sent: %(n)d visit is asked about.",
+            "Nothing is sent: %(n)d visits are asked about, each by itself.",
+            count,
+        )
+    words = words % {"n": count}
     return back(request, reverse("queue"), words, messages.SUCCESS)
 
 

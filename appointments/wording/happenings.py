@@ -78,6 +78,7 @@ VERBS: Final[dict[str, Promise]] = {
     "resolved": gettext_lazy("decided"),
     "undone": gettext_lazy("took it back"),
     "released": gettext_lazy("let held writes go"),
+    "withheld": gettext_lazy("wanted to be asked about held writes"),
     "brake_widened": gettext_lazy("widened the brake"),
     "brake_narrowed": gettext_lazy("ended a widening of the brake"),
     "sent": gettext_lazy("wrote"),

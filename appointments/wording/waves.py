@@ -139,7 +139,7 @@ def difference_text(row: Mismatch, zone: ZoneInfo) -> str:
             "oncall": short_text(group, oncall, zone, [emr]),
             "emr": short_text(group, emr, zone, [oncall]),
         }
-        said.append(_("OnCall %(oncall)s, EMR %(emr)s") % words)
+        said.append(_("OnCall %(oncall)s · EMR %(emr)s") % words)
     return "; ".join(said) or kind_label(row.kind)
 
 

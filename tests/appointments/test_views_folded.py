@@ -157,7 +157,7 @@ def test_the_queue_shows_a_wave_as_one_card_with_five_samples(maria, division):
     assert page.count("<article") == 1
     assert page.index("7 questions at once: Values differ") < page.index("Somebody Else")
     assert "7 visits moved by exactly 60 minutes: a time-zone setting?" in page
-    assert "<td>Mon 2 Mar, 09:40</td><td>OnCall 10:40, EMR 09:40</td>" in page
+    assert "<td>Mon 2 Mar, 09:40</td><td>OnCall 10:40 · EMR 09:40</td>" in page
     assert [f"Patient {n}." in page for n in range(7)] == [True] * 5 + [False] * 2
     seen = AuditEvent.objects.get(verb="viewed").subjects
     assert [str(row.pair_id) for row in rows[:5]] == seen[:5]

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from appointments import outbox
-from appointments.models import Alert, AuditEvent, BrakeWidening, Push, Role
+from appointments.models import Alert, AuditEvent, BrakeWidening, Mismatch, Push, Role
 from tests.make import (
     make_division,
     make_mismatch,
@@ -89,7 +89,7 @@ def test_the_held_batch_is_the_first_thing_on_the_queue(maria, division):
         "6 visits are those of Dr. Ada Osei on Mon 2 Mar (today): away that day?",
         "OnCall e-mails 6 people.",
         "<td>Mon 2 Mar, 09:40</td><td>09:40 → 10:40</td>",
-        "Type 6 to let them go",
+        "Type 6 to decide about them",
     ):
         assert words in page
 
@@ -156,7 +156,7 @@ def test_another_number_lets_nothing_go_and_shows_the_fresh_one(maria, division,
     hold(division)
     page = let_go(maria, division, typed).content.decode()
     assert "Nothing was let go" in page
-    assert "Type 6 to let them go" in page
+    assert "Type 6 to decide about them" in page
     assert set(Push.objects.values_list("status", "released")) == {("held", False)}
     assert not AuditEvent.objects.filter(verb="released").exists()
 
@@ -166,6 +166,19 @@ def test_a_batch_that_grew_since_it_was_shown_is_shown_afresh(maria, division):
     hold(division, count=1)
     page = let_go(maria, division, "6").content.decode()
     assert "Nothing was let go: you typed 6, but 7 new times held now. Look again." in page
+
+
+def test_none_is_sent_and_each_is_asked_about_if_a_person_wants_it(maria, division):
+    start = from_now(300)
+    for number in range(6):
+        pair = make_pair(division, start=start, emr={"start": start + timedelta(minutes=60)})
+        make_push(pair, status="held", before={"when": when(start)}, fingerprint=str(number))
+    data = {"division": division.pk, "kind": "when", "count": "6", "do": "ask"}
+    answer = maria.post(reverse("pushes_release"), data, follow=True)
+    assert "Nothing is sent: 6 visits are asked about" in answer.content.decode()
+    assert set(Push.objects.values_list("status", flat=True)) == {"dropped"}
+    asked = Mismatch.objects.unsettled().values_list("reason_code", flat=True)
+    assert list(asked) == ["withheld"] * 6
 
 
 def test_what_is_let_go_is_not_stopped_again(maria, division):

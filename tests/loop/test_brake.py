@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from appointments import resolution
-from appointments.models import Alert, Push, QuestionWave
+from appointments.models import Alert, AuditEvent, Push, QuestionWave
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import compare, mei, moving_clock, seed_agreed
 
@@ -108,6 +108,41 @@ def test_what_was_let_go_leaves_and_the_next_change_counts_afresh(clinic: Clinic
 
     assert (released, statuses()) == (2, ["done"] * 3)
     assert clinic.mails() == [("ann@example.org", "reschedule")] * 3
+
+
+def test_a_batch_that_nobody_wants_becomes_a_question_for_each_visit(clinic: Clinic):
+    """Law 1: nothing is sent, nothing is forgotten; a later change is carried again."""
+    first, _ = hold_two_moves(clinic, at(15))
+    looked = {"division": clinic.division, "kind": "when", "user": mei(clinic)}
+    with pytest.raises(resolution.CountDiffers):
+        resolution.ask_instead(**looked, count=1)
+    assert statuses() == ["held", "held"]
+
+    assert resolution.ask_instead(**looked, count=2) == 2
+    assert statuses() == ["dropped", "dropped"]
+    clinic.sync()
+    clinic.sync("--full")
+    assert [(m.kind, m.reason_code) for m in clinic.open()] == [("values_differ", "withheld")] * 2
+    assert (statuses(), clinic.mails()) == (["dropped", "dropped"], [])
+    event = AuditEvent.objects.get(verb="withheld")
+    assert (event.actor, event.details) == ("mei", {"kind": "when", "count": 2})
+
+    clinic.practice.emr_change(first, start=iso(at(20)))
+    clinic.sync()
+    assert clinic.mails() == [("ann@example.org", "reschedule")]
+    assert len(clinic.open()) == 1
+
+
+def test_creates_that_nobody_wants_become_questions(clinic: Clinic):
+    for hour in (15, 16):
+        clinic.book_emr(at(hour))
+    clinic.sync()
+    resolution.ask_instead(division=clinic.division, kind="create", count=2, user=mei(clinic))
+    clinic.sync("--full")
+    assert [(m.kind, m.reason_code) for m in clinic.open()] == [
+        ("missing_in_oncall", "withheld")
+    ] * 2
+    assert clinic.mails() == []
 
 
 def test_many_questions_of_one_cause_are_folded_and_told_once(clinic: Clinic):
