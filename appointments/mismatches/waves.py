@@ -71,6 +71,7 @@ def _fresh(now: datetime) -> QuerySet[Mismatch]:
 def _fold_kind(division: Division, kind: str, now: datetime) -> None:
     rows = _fresh(now).filter(division=division, kind=kind).order_by("-pk")[:LOOKED_AT]
     changes = {row.pk: change_of_question(row, division) for row in rows}
+    wanted = {row.pk for row in rows if row.reason_code == "withheld"}  # by a person, who knows
     known = {
         wave.cause_key: wave
         for wave in QuestionWave.objects.lasting().filter(division=division, kind=kind)
@@ -95,7 +96,8 @@ def _fold_kind(division: Division, kind: str, now: datetime) -> None:
             defaults={"since": now},
         )
         _mark(wave, ids)
-        _alert(wave, [changes[pk] for pk in ids])
+        if not wanted.issuperset(ids):
+            _alert(wave, [changes[pk] for pk in ids])
 
 
 def _key(cause: tuple[str, ...] | None) -> str:

@@ -55,7 +55,7 @@ def hold(push: Push) -> int:
     count = Push.objects.filter(
         waiting, division=push.division, kind=push.kind, automatic=True, released=False
     ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
-    if push.division is not None:
+    if push.division is not None and not alerts.is_raised(push.division, ALERT, key=push.kind):
         _alert(push.division, push.kind)
     return count
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -13,6 +13,8 @@ from appointments import alerts, audit
 from appointments.mismatches import compare_pair, waves
 from appointments.models import BrakeWidening, Division, Pair, Push
 from appointments.outbox import braking
+
+COMPARED_AT_ONCE: Final = 100  # while a person waits for the page
 
 
 class CountDiffers(Exception):
@@ -51,8 +53,8 @@ def ask_instead(*, division: Division, kind: str, count: int, user: Any) -> int:
         Pair.objects.filter(pk__in=held.values()).update(withheld_at=now, recheck_at=now)
         _record("withheld", held, division, kind, user)
     # The comparison drops the write and opens the question, in one transaction for each visit; what
-    # is not reached here stays held, and due.
-    for pair_id in held.values():
+    # is not reached here stays held and is due: the next task that compares comes to it.
+    for pair_id in list(held.values())[:COMPARED_AT_ONCE]:
         compare_pair(pair_id)
     waves.fold([division.pk], timezone.now())
     _end_alert(division, kind)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from appointments import resolution, wording
+from appointments import nudges, resolution, wording
 from appointments.core.brake import Change, cause_to_json, first_begins, likely_causes
 from appointments.forms import WideningForm
 from appointments.gathering.waves import visits_of
@@ -35,6 +35,7 @@ from appointments.views.access import (
 from appointments.views.people import patient_names
 
 SAMPLES = 5
+NUDGED_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def release(request: HttpRequest) -> HttpResponse:
         return back(
             request, reverse("queue"), _refused(typed, kind, differs.held), messages.WARNING
         )
+    if asks:
+        nudges.once("compare", every=NUDGED_EVERY)
     words = ngettext("%(n)d write was let go.", "%(n)d writes were let go.", count)
     if asks:
         words = ngettext(

@@ -129,6 +129,12 @@ def test_the_contact_is_told_once_without_a_patient(division):
     assert "Patient" not in told.body.replace("Patients are", "")
 
 
+def test_what_a_person_wanted_to_be_asked_about_is_folded_and_not_told(division):
+    ask_about(division, 7, code="withheld")
+    fold(division)
+    assert (folded(), mail.outbox) == (7, [])
+
+
 def test_a_wave_ends_when_few_are_left_and_the_next_is_told_again(division):
     rows = ask_about(division, 7)
     fold(division)

@@ -61,7 +61,6 @@ def test_a_held_batch_is_let_go_by_typing_its_number(page, scene):
 def test_a_folded_wave_opens_to_its_questions(page, scene):
     page.goto("/mismatches/")
     card = page.locator("section.folded")
-    page.screenshot(path="/tmp/brake-desktop.png", full_page=True)
     expect(card).to_contain_text("24 questions at once")
     card.get_by_role("link", name="Show all 24").click()
     expect(page.locator("article.card")).to_have_count(24)

@@ -124,6 +124,7 @@ def test_a_batch_that_nobody_wants_becomes_a_question_for_each_visit(clinic: Cli
     clinic.sync("--full")
     assert [(m.kind, m.reason_code) for m in clinic.open()] == [("values_differ", "withheld")] * 2
     assert (statuses(), clinic.mails()) == (["dropped", "dropped"], [])
+    assert not Alert.objects.filter(code="questions").exists()
     event = AuditEvent.objects.get(verb="withheld")
     assert (event.actor, event.details) == ("mei", {"kind": "when", "count": 2})
 
