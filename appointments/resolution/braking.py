@@ -63,7 +63,7 @@ def ask_instead(*, division: Division, kind: str, count: int, user: Any) -> int:
 
 def _looked_at(division: Division, kind: str, count: int) -> dict[int, int]:
     """Held pushes with their pairs, locked; raises CountDiffers if they are not so many."""
-    rows = braking.held(division, kind).select_for_update(of=("self",))
+    rows = braking.held(division, kind).select_for_update()
     held = dict(rows.values_list("pk", "pair"))
     if len(held) != count:
         raise CountDiffers(len(held))

@@ -129,17 +129,26 @@ def test_what_could_not_be_sent_leaves_with_a_later_tick(division, monkeypatch):
 
 
 def test_two_workers_never_send_the_same_alert(division, monkeypatch):
-    """The second looks while the first one's mail is on its way."""
+    """The second looks, and sends, while the first one's mail is on its way."""
+    contacts, division.contact = division.contact, ""
+    division.save()
+    for key in ("when", "create"):
+        alerts.alert(division, "held", key=key, details={"kind": key, "count": 41})
+    division.contact = contacts
+    division.save()
     sent = []
 
     def send(self, messages):
+        sent.extend(one.subject for one in messages)
         alerts.send_due()
-        sent.extend(messages)
         return 1
 
     monkeypatch.setattr(EmailBackend, "send_messages", send)
-    alerts.alert(division, "held", details=HELD)
-    assert len(sent) == 1
+    alerts.send_due()
+    assert sorted(sent) == [
+        "Downtown: 41 new times held, because unusually many came at once.",
+        "Downtown: 41 new visits held, because unusually many came at once.",
+    ]
 
 
 def test_a_trouble_that_ended_before_it_could_be_told_is_not_told(division, monkeypatch):
