@@ -82,7 +82,7 @@ def _created(visits: str, details: Details) -> str:
 def _provider_day(visits: str, details: Details) -> str:
     words = {"visits": visits, "who": details["provider"], "day": _day(details)}
     if not details["named"]:
-        return _("%(visits)s are one provider's of one day (%(day)s): away?") % words
+        return _("%(visits)s are those of one provider on %(day)s: away that day?") % words
     return _("%(visits)s are those of %(who)s on %(day)s: away that day?") % words
 
 

@@ -17,6 +17,7 @@ from django_q.models import OrmQ
 from appointments import alerts, tasks
 from appointments.configuration.examining import NOTE, WRONG, examine
 from appointments.models import Alert
+from syncportal import demo
 from syncportal.env import env_address, env_mail
 from tests.make import make_division
 
@@ -136,7 +137,7 @@ def test_two_workers_never_send_the_same_alert(division, monkeypatch):
         alerts.alert(division, "held", key=key, details={"kind": key, "count": 41})
     division.contact = contacts
     division.save()
-    sent = []
+    sent: list[str] = []
 
     def send(self, messages):
         sent.extend(one.subject for one in messages)
@@ -251,3 +252,13 @@ def test_the_portals_address_ends_without_a_slash(monkeypatch):
     monkeypatch.setenv("PORTAL_URL", "portal.example.org")
     with pytest.raises(ImproperlyConfigured, match="must begin with https"):
         env_address("PORTAL_URL")
+
+
+def test_the_demos_alerts_go_to_a_folder_of_its_own(monkeypatch, tmp_path):
+    folder = tmp_path / "my + demo"
+    folder.mkdir()
+    url = demo.environment(folder, demo.Ports(1, 2, 3, 4))["EMAIL_URL"]
+    monkeypatch.setenv("EMAIL_URL", url)
+    found = env_mail("EMAIL_URL")
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend"
+    assert found["EMAIL_FILE_PATH"] == str(folder / "mails")
