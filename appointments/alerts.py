@@ -53,6 +53,11 @@ def alert_over(division: Division, code: str, *, key: str = "") -> bool:
     return bool(lasting.update(over_at=timezone.now()))
 
 
+def is_raised(division: Division, code: str, *, key: str = "") -> bool:
+    """For those who would have to work for the details: they are needed only for news."""
+    return Alert.objects.filter(division=division, code=code, key=key, over_at=None).exists()
+
+
 def send_due(now: datetime | None = None) -> int:
     """Send what is still untold. Returns how many mails left. Called outside any transaction."""
     now = now or timezone.now()

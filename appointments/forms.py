@@ -11,6 +11,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from appointments.core.brake import LONGEST_WIDENING_DAYS, BrakeLimits, widest
 from appointments.core.kinds import Kind
 from appointments.core.values import fold_name
 from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
@@ -48,6 +49,73 @@ class SearchForm(forms.Form):
     @property
     def words(self) -> str:
         return str(self.cleaned_data["q"]).strip() if self.is_valid() else ""
+
+
+class WideningForm(forms.Form):
+    """Let more changes of one kind through: how many, why, and until which day."""
+
+    count = forms.IntegerField(min_value=1, label=_("Changes an hour"))
+    percent = forms.FloatField(min_value=0, label=_("Per cent of the visits"))
+    reason = forms.CharField(max_length=300, label=_("Why"))
+    last_day = forms.DateField(
+        label=_("Until the end of"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def __init__(self, *args: Any, division: Division, visits: int, now: datetime, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.limits = BrakeLimits(division.brake_count, division.brake_percent)
+        self.most = widest(self.limits, visits)
+        self.today = now.astimezone(ZoneInfo(division.time_zone)).date()
+        self.latest = self.today + timedelta(days=LONGEST_WIDENING_DAYS)
+        self.fields["last_day"].widget.attrs |= {
+            "min": self.today.isoformat(),
+            "max": self.latest.isoformat(),
+        }
+
+    def clean_count(self) -> int:
+        count: int = self.cleaned_data["count"]
+        if count > self.most.count:
+            raise forms.ValidationError(
+                _(
+                    "At most %(most)d: the brake cannot be switched off. More than half of the "
+                    "division's visits at once always wait for a person."
+                )
+                % {"most": self.most.count}
+            )
+        return count
+
+    def clean_percent(self) -> float:
+        percent: float = self.cleaned_data["percent"]
+        if percent > self.most.percent:
+            raise forms.ValidationError(
+                _("At most %(most)g %%: the brake cannot be switched off.")
+                % {"most": self.most.percent}
+            )
+        return percent
+
+    def clean_last_day(self) -> date:
+        day: date = self.cleaned_data["last_day"]
+        if not self.today <= day <= self.latest:
+            raise forms.ValidationError(
+                _("A day from today to %(latest)s: at most %(days)d days ahead.")
+                % {"latest": self.latest.isoformat(), "days": LONGEST_WIDENING_DAYS}
+            )
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        count, percent = data.get("count"), data.get("percent")
+        if count is None or percent is None or self.errors:
+            return data
+        if count < self.limits.count or percent < self.limits.percent:
+            raise forms.ValidationError(
+                _("Less than the division's own limits (%(count)d, %(percent)g %%) is no widening.")
+                % {"count": self.limits.count, "percent": self.limits.percent}
+            )
+        if (count, percent) == (self.limits.count, self.limits.percent):
+            raise forms.ValidationError(_("These are the division's own limits already."))
+        return data
 
 
 # --- the queue ----------------------------------------------------------------------------------------

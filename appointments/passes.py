@@ -15,6 +15,7 @@ from django.utils import timezone
 from appointments import mirror, outbox, remotes, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.mirror.listing import Progress
+from appointments.mismatches import waves
 from appointments.mismatches.comparing import compare_due, look_again
 from appointments.models import Appointment, Connection, Division, Mismatch, Push, Run
 from appointments.outbox import queue
@@ -173,8 +174,10 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
             continue
         wait = _next_in(divisions)
         if wait is None:
-            return
+            break
         sleep(max(wait, 0.05))
+    outbox.end_alerts()
+    waves.end_small()
 
 
 def _work_next(divisions: list[Division], sleep: Callable[[float], None]) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from django.utils import timezone
 
 from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm
-from appointments.mismatches import comparing, owners
+from appointments.mismatches import comparing, owners, waves
 from appointments.models import Connection, Division, Run
 
 ABSENT_AT_ONCE: Final = 20
@@ -26,6 +26,8 @@ def tick() -> None:
     outbox.free_abandoned()
     outbox.make_overdue_due()
     owners.note_settled()
+    outbox.end_alerts()
+    waves.end_small()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
     if alerts.any_due(timezone.now()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import home, queue, visits, work
+from appointments.views import held, home, queue, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -18,7 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),
     path("runs/", work.runs, name="runs"),
     path("pushes/", work.pushes, name="pushes"),
-    path("pushes/release/", work.pushes_release, name="pushes_release"),
+    path("pushes/release/", held.release, name="pushes_release"),
+    path("brake/<int:division_id>/<slug:kind>/", held.widen, name="brake_widen"),
+    path("brake/<int:division_id>/<slug:kind>/end/", held.narrow, name="brake_narrow"),
     path("pushes/<int:push_id>/retry/", work.push_retry, name="push_retry"),
     path("deliveries/", work.deliveries, name="deliveries"),
     path("deliveries/<int:delivery_id>/retry/", work.delivery_retry, name="delivery_retry"),

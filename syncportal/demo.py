@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import quote
 
 from syncportal.bootstrap import Problem
 from syncportal.processes import (
@@ -190,7 +191,7 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "INSECURE_HTTP": "1",  # http://localhost only; the server listens nowhere else
         "ONCALL_API_KEY": SANDBOX_API_KEY,
-        "EMAIL_URL": f"filemail:///{data / 'mails'}",  # alerts: to a file, never to anybody
+        "EMAIL_URL": f"filemail:///{quote(str(data / 'mails'))}",  # alerts: to a file, never to anybody
         "PORTAL_URL": f"http://localhost:{ports.web}/",
         "SANDBOX_PAGE_URL": f"http://localhost:{ports.page}/",
         "SANDBOX_ONCALL_URL": f"http://{HOST}:{ports.oncall}/",

@@ -58,8 +58,12 @@ def read_division(
             "cancel_delay_minutes", base.cancel_delay_minutes, high=24 * 60
         ),
         policy=_read_policy(table.table("policy")),
-        brake_count=table.whole("brake_count", base.brake_count, high=1_000_000),
-        brake_percent=table.number("brake_percent", base.brake_percent, low=0, high=100),
+        brake_count=table.whole(
+            "brake_count", base.brake_count, high=1_000_000, problem=rules.brake_count_problem
+        ),
+        brake_percent=table.number(
+            "brake_percent", base.brake_percent, problem=rules.brake_percent_problem
+        ),
         contact=table.text(
             "contact", base.contact, problem=_email_problem, longest=254, empty=True
         ),

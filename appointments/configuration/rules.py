@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from appointments.core.brake import MOST_COUNT, MOST_PERCENT
 from appointments.core.values import ONCALL_TYPES, SKIP
 from appointments.oncall.payloads import REGIONS
 from emr_adapters.registry import ADAPTERS
@@ -100,6 +101,19 @@ def webhook_problem(tokens: Sequence[str]) -> str:
     if len(set(tokens)) != len(tokens):
         return "the two tokens are the same"
     return ""
+
+
+def brake_count_problem(count: int) -> str:
+    """However the brake is set, it stays a brake (law 9)."""
+    if 0 <= count <= MOST_COUNT:
+        return ""
+    return f"must be from 0 to {MOST_COUNT}: the brake cannot be switched off"
+
+
+def brake_percent_problem(percent: float) -> str:
+    if 0 <= percent <= MOST_PERCENT:
+        return ""
+    return f"must be from 0 to {MOST_PERCENT:g}: the brake cannot be switched off"
 
 
 def rules_problem(rules: Sequence[tuple[str, str]]) -> tuple[int, str] | None:

@@ -128,7 +128,14 @@ class Table:
         return self.text(key, fallback, required=required, problem=problem)
 
     def whole(
-        self, key: str, fallback: int = 0, *, low: int = 0, high: int, required: bool = False
+        self,
+        key: str,
+        fallback: int = 0,
+        *,
+        low: int = 0,
+        high: int,
+        required: bool = False,
+        problem: Callable[[int], str] | None = None,
     ) -> int:
         value = self._get(key, required=required)
         if value is None:
@@ -139,17 +146,31 @@ class Table:
         if not low <= value <= high:
             self.wrong(key, f"must be from {low} to {high}, not {value}")
             return fallback
+        if problem and (clause := problem(value)):
+            self.wrong(key, clause)
+            return fallback
         return value
 
-    def number(self, key: str, fallback: float, *, low: float, high: float) -> float:
+    def number(
+        self,
+        key: str,
+        fallback: float,
+        *,
+        low: float = 0,
+        high: float = float("inf"),
+        problem: Callable[[float], str] | None = None,
+    ) -> float:
         value = self._get(key, required=False)
         if value is None:
             return fallback
         if type(value) not in {int, float}:
             self.wrong(key, f"must be a number, not {kind_of(value)}")
             return fallback
-        if not low <= value <= high:
+        if problem is None and not low <= value <= high:
             self.wrong(key, f"must be from {low:g} to {high:g}, not {value:g}")
+            return fallback
+        if problem and (clause := problem(value)):
+            self.wrong(key, clause)
             return fallback
         return float(value)
 

@@ -237,6 +237,8 @@ def _why_nothing_alone(source: Half, group: Group, view: View, rules: Rules, now
     seen = source.seen_at.get(group)
     if seen is None or seen < rules.page_started_at:
         return "before_page"
+    if view.withheld_at is not None and seen <= view.withheld_at:
+        return "withheld"
     mails = rules.capabilities[source.side.other].mails_people and group in MAILED_GROUPS
     return "mail_limit" if mails and view.recent_mails >= rules.mails_per_hour else ""
 

@@ -1,4 +1,4 @@
-"""Who owns what, what may happen alone, tolerances, the brake, the create gate (design, section 6)."""
+"""Who owns what, what may happen alone, tolerances, the create gate (design, section 6)."""
 
 from __future__ import annotations
 
@@ -97,17 +97,6 @@ class Rules:
         subject = SUBJECT_OF.get(group)
         # The division (where) has no line in the policy: a change of it always asks.
         return Permission.ASK if subject is None else self.permission(source, subject)
-
-
-@dataclass(frozen=True, slots=True)
-class BrakeLimits:
-    count: int = 20
-    percent: float = 5.0
-
-
-def brake_holds(changes: int, visits: int, limits: BrakeLimits) -> bool:
-    """Law 9: above the count **and** above the share of the division's visits, in a rolling hour."""
-    return changes > limits.count and changes * 100 > limits.percent * visits
 
 
 class GateStop(enum.StrEnum):

@@ -136,6 +136,8 @@ def _why_create_asks(half: Half, stop: GateStop | None, view: View, rules: Rules
     booked = half.seen_at.get(Group.STATE) or min(half.seen_at.values(), default=None)
     if booked is None or booked < rules.page_started_at:
         return "before_page"
+    if view.withheld_at is not None and booked <= view.withheld_at:
+        return "withheld"
     limited = target.mails_people and view.recent_mails >= rules.mails_per_hour
     return "mail_limit" if limited else ""
 

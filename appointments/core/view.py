@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from appointments.core.compare import BaselineEntry, Half
 from appointments.core.kinds import Kind
@@ -45,6 +46,7 @@ class View:
     ``recent_mails``: automatic writes of the last hour that mailed this visit's people (law 9).
     ``failed_plans``: fingerprints of plans that failed for good and wait for a person.
     ``missed_create``: its partner was meant to be created, and could not be.
+    ``withheld_at``: when a person wanted to be asked instead; only what was seen later happens alone.
     """
 
     halves: Mapping[Side, Half]
@@ -63,3 +65,4 @@ class View:
     recent_mails: int = 0
     failed_plans: frozenset[str] = frozenset()
     missed_create: bool = False
+    withheld_at: datetime | None = None

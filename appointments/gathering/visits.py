@@ -137,6 +137,7 @@ class Gatherer:
             linked_by_person=pair.linked_by == Pair.LinkedBy.PERSON,
             known_patients=known_patients(pair, halves),
             recent_mails=self._recent_mails(pair),
+            withheld_at=pair.withheld_at,
             failed_plans=failed_plans(pair),
             missed_create=len(halves) == 1 and create_was_missed(pair),
         )

@@ -23,7 +23,7 @@ from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import TOO_LATE
 from appointments.mirror.direct import BETWEEN_NOT_FOUND
-from appointments.mismatches import owners, pairing, questions, unmapped
+from appointments.mismatches import owners, pairing, questions, unmapped, waves
 from appointments.models import Baseline, Division, Mismatch, Pair, Push
 from emr_adapters.records import Group, Side
 
@@ -72,6 +72,7 @@ def compare_due(
         if _compare_safely(pair, gatherer) and pair.division_id:
             touched.add(pair.division_id)
     unmapped.refresh(touched)
+    waves.fold(touched, now)
     return len(pairs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appointments.models.alerts import Alert
+from appointments.models.brake import BrakeWidening, QuestionWave
 from appointments.models.configuration import (
     Connection,
     Division,
@@ -29,6 +30,7 @@ __all__ = [
     "AppointmentPerson",
     "AuditEvent",
     "Baseline",
+    "BrakeWidening",
     "Connection",
     "Decision",
     "Delivery",
@@ -39,6 +41,7 @@ __all__ = [
     "Pair",
     "Provider",
     "Push",
+    "QuestionWave",
     "Refusal",
     "RequestBudget",
     "Role",

@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from appointments.core.brake import MOST_COUNT, MOST_PERCENT
 from appointments.core.policy import Mode
 from appointments.models.encrypted import EncryptedJSONField
 from emr_adapters.records import Side
@@ -23,6 +24,11 @@ class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer"
     STAFF = "staff", "Staff (settles)"
     ADMINISTRATOR = "administrator", "Administrator (configures)"
+
+
+def _at_most(most: float) -> MaxValueValidator:
+    """The brake's limits have bounds, so that it cannot be switched off (law 9)."""
+    return MaxValueValidator(most, f"At most {most:g}: the brake cannot be switched off.")
 
 
 class Connection(models.Model):
@@ -122,8 +128,10 @@ class Division(models.Model):
         blank=True,
         help_text='Only what differs from the defaults: {"oncall_to_emr": {"cancel": "auto"}}',
     )
-    brake_count = models.PositiveIntegerField(default=20)
-    brake_percent = models.FloatField(default=5.0)
+    brake_count = models.PositiveIntegerField(default=20, validators=[_at_most(MOST_COUNT)])
+    brake_percent = models.FloatField(
+        default=5.0, validators=[MinValueValidator(0), _at_most(MOST_PERCENT)]
+    )
 
     objects = DivisionQuerySet.as_manager()
 

@@ -199,6 +199,8 @@ class Pair(models.Model):
     unmapped = models.JSONField(default=list, blank=True)
     has_unmapped = models.BooleanField(default=False, db_index=True)
     agreed_at = models.DateTimeField(null=True, blank=True)
+    # A person took a held write back: what was seen by then is asked, never written alone.
+    withheld_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = PairQuerySet.as_manager()

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from appointments.core.kinds import Action, Kind, Operation
+from appointments.models.brake import QuestionWave
 from appointments.models.configuration import Connection, Division
 from appointments.models.encrypted import EncryptedJSONField
 from appointments.models.mirror import Appointment, Pair
@@ -61,6 +62,9 @@ class Mismatch(models.Model):
     start_minute = models.BigIntegerField(null=True, blank=True, help_text="Unix minutes of start")
     harm = models.PositiveSmallIntegerField(default=1)
     visits = models.PositiveIntegerField(default=1, help_text="How many visits it concerns")
+    wave = models.ForeignKey(
+        QuestionWave, models.SET_NULL, null=True, blank=True, related_name="questions"
+    )
     first_seen_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -201,7 +205,8 @@ class Push(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "not_before"]),
-            models.Index(fields=["division", "kind", "created_at"]),
+            models.Index(fields=["division", "kind", "status"]),
+            models.Index(fields=["division", "kind", "sent_at"]),
         ]
 
     def __str__(self) -> str:

@@ -11,11 +11,10 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from appointments import resting
-from appointments.core.policy import BrakeLimits, Mode, brake_holds
-from appointments.models import Division, Pair, Push
+from appointments.core.policy import Mode
+from appointments.models import Pair, Push
 
 ABANDONED_AFTER: Final = timedelta(minutes=3)  # longer than any single write with its reads
-BRAKE_WINDOW: Final = timedelta(hours=1)
 DUE: Final = (Push.Status.WAITING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
 
 
@@ -93,31 +92,3 @@ def make_overdue_due(now: datetime | None = None) -> int:
     late = Push.objects.filter(status__in=Push.NOT_SENT, claimed_at=None, not_after__lte=now)
     pairs = Pair.objects.filter(pk__in=late.values("pair_id"))
     return pairs.exclude(recheck_at__lte=now).update(recheck_at=now)
-
-
-def brake_on(push: Push, now: datetime) -> bool:
-    """Law 9: an unusually large set of automatic changes of one kind waits for a person."""
-    if not push.automatic or push.released or push.division is None or push.kind == "reference":
-        return False
-    changes = _counted(push.division, push.kind, now).count()
-    visits = Pair.objects.filter(division=push.division, scope="").count()
-    limits = BrakeLimits(push.division.brake_count, push.division.brake_percent)
-    return brake_holds(changes, visits, limits)
-
-
-def hold(push: Push) -> int:
-    """Hold this push and all of its division and kind that wait."""
-    waiting = Q(status=Push.Status.WAITING) | Q(pk=push.pk)
-    return Push.objects.filter(
-        waiting, division=push.division, kind=push.kind, automatic=True, released=False
-    ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
-
-
-def _counted(division: Division, kind: str, now: datetime) -> QuerySet[Push]:
-    return Push.objects.filter(
-        division=division,
-        kind=kind,
-        automatic=True,
-        released=False,
-        created_at__gte=now - BRAKE_WINDOW,
-    ).exclude(status__in=[Push.Status.DROPPED, Push.Status.UNDONE])

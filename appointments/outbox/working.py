@@ -13,8 +13,9 @@ from appointments import backoff, remotes
 from appointments.core.kinds import Operation
 from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
+from appointments.outbox.braking import brake_on, hold
 from appointments.outbox.ending import drop, give_up, put_back
-from appointments.outbox.queue import brake_on, claim, due, hold
+from appointments.outbox.queue import claim, due
 from appointments.resting import Resting, rest_of
 from emr_adapters.base import Adapter
 from emr_adapters.errors import (

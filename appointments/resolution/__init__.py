@@ -6,18 +6,29 @@ A click is about what the person saw: with a version that is no longer shown it 
 
 from __future__ import annotations
 
+from appointments.resolution.braking import (
+    CountDiffers,
+    ask_instead,
+    end_widening,
+    release_held,
+    widen_brake,
+)
 from appointments.resolution.clicking import confirmation_needed, resolve
-from appointments.resolution.pushes import release_held, retry
+from appointments.resolution.pushes import retry
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
 from appointments.resolution.undoing import undo
 
 __all__ = [
     "UNDO_SECONDS",
+    "CountDiffers",
     "NotOffered",
     "Stale",
+    "ask_instead",
     "confirmation_needed",
+    "end_widening",
     "release_held",
     "resolve",
     "retry",
     "undo",
+    "widen_brake",
 ]

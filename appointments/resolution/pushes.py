@@ -1,15 +1,11 @@
-"""What people do about writes themselves: try a failed one again, let go what the brake holds."""
+"""What people do about a write itself: try a failed one again."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
-from django.utils import timezone
-
-from appointments import audit
 from appointments.core.kinds import Action
-from appointments.models import Division, Mismatch, Push
+from appointments.models import Mismatch, Push
 from appointments.resolution.clicking import resolve
 from appointments.resolution.terms import NotOffered
 from appointments.wording.refusals import NOT_OFFERED
@@ -29,15 +25,3 @@ def retry(*, push_id: int, user: Any) -> Mismatch:
         target=push.target,
         user=user,
     )
-
-
-def release_held(*, division: Division, kind: str, user: Any) -> int:
-    """Let go what the brake holds, after a person has looked. Returns how many writes."""
-    with transaction.atomic():
-        count = Push.objects.filter(division=division, kind=kind, status=Push.Status.HELD).update(
-            status=Push.Status.WAITING, released=True, not_before=timezone.now()
-        )
-        audit.record(
-            verb="released", user=user, division=division, details={"kind": kind, "count": count}
-        )
-    return count

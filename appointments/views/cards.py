@@ -16,7 +16,6 @@ from appointments.models import Appointment, Decision, Mismatch, Push
 from appointments.views.people import patient_names, provider_names
 from emr_adapters.records import Group, Side
 
-URGENT_MINUTES, SOON_MINUTES = 60, 240
 MISSING_KINDS = (Kind.MISSING_IN_ONCALL, Kind.MISSING_IN_EMR)
 QUIET = (Action.BY_HAND, Action.LEAVE_DIFFERENT)
 
@@ -118,14 +117,9 @@ class Card:
     @property
     def urgency(self) -> str:
         """How the chip looks: "now", "soon", "later", "past"."""
-        if self.row.start is None or self.row.status == Mismatch.Status.CLOSED:
+        if self.row.status == Mismatch.Status.CLOSED:
             return "later"
-        minutes = (self.row.start - self.now).total_seconds() / 60
-        if minutes < 0:
-            return "past"
-        if minutes < URGENT_MINUTES:
-            return "now"
-        return "soon" if minutes < SOON_MINUTES else "later"
+        return wording.urgency_word(self.row.start, self.now)
 
     @property
     def is_open(self) -> bool:

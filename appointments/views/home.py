@@ -24,10 +24,9 @@ from appointments.views.access import (
     SILENT_AFTER,
     connections_of,
     divisions_of,
-    settles_in,
     signed_in,
 )
-from appointments.views.work import Held, held_writes
+from appointments.views.held import Held, Widened, held_writes, widenings
 
 SOON = timedelta(hours=4)
 WEBHOOKS_SILENT_AFTER = timedelta(hours=24)
@@ -82,13 +81,15 @@ def home(request: HttpRequest) -> HttpResponse:
     divisions = divisions_of(request.user)
     connections = list(connections_of(divisions))
     numbers = _numbers(divisions, now)
-    held = held_writes(divisions, settles_in(request.user))
+    held = held_writes(request.user, now)
+    widened = widenings(request.user, now)
     troubles = [
         *_worker_troubles(now),
         *_connection_troubles(connections, divisions, now),
         *_push_troubles(numbers, held),
         *_webhook_troubles(connections, now),
         *_alert_troubles(divisions),
+        *_widened_troubles(widened),
     ]
     todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
     context = {
@@ -267,12 +268,22 @@ def _push_troubles(numbers: list[DivisionNumbers], held: list[Held]) -> list[Tro
         advice = _("Look at why, then try again or settle it otherwise.")
         found.append(Trouble(text % {"n": failed}, advice, "pushes", grave=False))
     for entry in held:
-        text = _("%(division)s: %(label)s held, because unusually many came at once.") % {
-            "division": entry.division,
-            "label": entry.label,
-        }
-        found.append(Trouble(text, _("Look at a few of them, then let them go."), "pushes"))
+        found.append(_held_trouble(entry))
     return found
+
+
+def _held_trouble(entry: Held) -> Trouble:
+    words = {"division": entry.division, "label": entry.label, "when": entry.chip}
+    text = _("%(division)s: %(label)s held, because unusually many came at once.") % words
+    if entry.chip:
+        text += " " + _("The first of these visits: %(when)s.") % words
+    advice = " ".join([*entry.causes, _("Look at a few of them, then let them go.")])
+    return Trouble(text, advice, "queue")
+
+
+def _widened_troubles(widened: list[Widened]) -> list[Trouble]:
+    advice = _("Unusual waves may be sent unseen until then. An administrator can end it.")
+    return [Trouble(entry.text, advice, "queue", grave=False) for entry in widened]
 
 
 def _alert_troubles(divisions: QuerySet[Division]) -> list[Trouble]:

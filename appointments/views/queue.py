@@ -38,8 +38,11 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.cards import Card, make_card, make_cards, with_card_rows
+from appointments.views.folded import Folded, folded_ids, folded_questions, wave_of
+from appointments.views.held import held_writes, sample_ids, widenings
 
 CONFLICT, NOT_OFFERED = 409, 422
+NARROWER = ("provider", "kind", "day", "q")  # who looks for something sees each question
 
 
 def by_urgency(rows: QuerySet[Mismatch], now: datetime) -> QuerySet[Mismatch]:
@@ -75,10 +78,23 @@ def queue(request: HttpRequest) -> HttpResponse:
     found = found.filter(status__in=QueueStatus.ROWS[status])
     settled = status == QueueStatus.SETTLED
     found = found.order_by("-closed_at", "-pk") if settled else by_urgency(found, now)
+    opened = wave_of(request.user, str(asked.get("wave", "")))
+    folded: list[Folded] = []
+    if opened is not None:
+        found = found.filter(wave=opened)
+    elif status == QueueStatus.TODO and not any(asked.get(name) for name in NARROWER):
+        folded = folded_questions(request.user, str(asked.get("division") or ""), now)
+        found = found.exclude(wave__in=[entry.wave for entry in folded])
     page = paged(request, with_card_rows(found))
     cards = make_cards(page.object_list, settles_in(request.user), now)
-    record_view(request, "queue", (subject_of(card.row) for card in cards))
+    held = held_writes(request.user, now) if status == QueueStatus.TODO else []
+    subjects = [*sample_ids(held), *folded_ids(folded), *(subject_of(card.row) for card in cards)]
+    record_view(request, "queue", subjects)
     context = {
+        "held": held,
+        "widened": widenings(request.user, now),
+        "folded": folded,
+        "opened": opened,
         "cards": cards,
         "page": page,
         "filters": filters.form,
@@ -88,7 +104,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "query": query_without_page(request),
         "divisions": divisions,
         "freshness": _freshness(connections_of(divisions), now),
-        "filtered": any(asked.get(name) for name in ("division", "provider", "kind", "day", "q")),
+        "filtered": any(asked.get(name) for name in ("division", *NARROWER, "wave")),
         "next": request.get_full_path() if request.method == "GET" else reverse("queue"),
         "now": now,
     }

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from appointments import audit, nudges, resolution, wording
@@ -36,6 +35,7 @@ from appointments.views.access import (
     settles_in,
     signed_in,
 )
+from appointments.views.held import held_writes, sample_ids, widenings
 from appointments.views.people import patient_names
 
 # --- listings -----------------------------------------------------------------------------------------
@@ -81,13 +81,17 @@ def pushes(request: HttpRequest) -> HttpResponse:
     page = paged(request, filters.qs)
     settles = settles_in(request.user)
     shown = [_push_row(push, settles) for push in page.object_list]
-    record_view(request, "pushes", (row.push.pair_id for row in shown))
+    now = timezone.now()
+    held = held_writes(request.user, now)
+    subjects = [*sample_ids(held), *(row.push.pair_id for row in shown)]
+    record_view(request, "pushes", subjects)
     context = {
         "page": page,
         "rows": shown,
         "filters": filters.form,
         "query": query_without_page(request),
-        "held": held_writes(divisions_of(request.user), settles),
+        "held": held,
+        "widened": widenings(request.user, now),
         "next": request.get_full_path(),
     }
     return render(request, "appointments/pushes.html", context)
@@ -101,32 +105,6 @@ def _push_row(push: Push, settles: frozenset[int]) -> PushRow:
         patient=patient_names(push.pair.emr) or patient_names(push.pair.oncall),
         can_retry=push.status == Push.Status.FAILED and push.division_id in settles,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the brake holds in one division."""
-
-    division: Division
-    kind: str
-    count: int
-    label: str
-    can_release: bool
-
-
-def held_writes(divisions: QuerySet[Division], settles: frozenset[int]) -> list[Held]:
-    by_key: dict[tuple[int, str], int] = {}
-    held = Push.objects.filter(division__in=divisions, status=Push.Status.HELD)
-    for division_id, kind in held.order_by().values_list("division_id", "kind"):
-        if division_id is not None:
-            by_key[division_id, kind] = by_key.get((division_id, kind), 0) + 1
-    if not by_key:
-        return []
-    named = {division.pk: division for division in divisions}
-    return [
-        Held(named[pk], kind, count, wording.write_kind_label(kind, count), pk in settles)
-        for (pk, kind), count in sorted(by_key.items())
-    ]
 
 
 @signed_in
@@ -143,22 +121,6 @@ def push_retry(request: HttpRequest, push_id: int) -> HttpResponse:
         words = _("The visit changed meanwhile: look at the mismatch instead.")
         return back(request, reverse("pushes"), words, messages.WARNING)
     return back(request, reverse("pushes"), _("It is tried again."), messages.SUCCESS)
-
-
-@signed_in
-@require_POST
-def pushes_release(request: HttpRequest) -> HttpResponse:
-    """Let go what the brake holds, after a person has looked at it."""
-    number = str(request.POST.get("division", ""))
-    pk = int(number) if number.isdecimal() and len(number) < 19 else 0
-    division = get_object_or_404(divisions_of(request.user), pk=pk)
-    require_settling(request.user, division.pk)
-    kind = str(request.POST.get("kind", ""))
-    if not kind.isalpha():
-        raise Http404
-    count = resolution.release_held(division=division, kind=kind, user=request.user)
-    words = ngettext("%(n)d write was let go.", "%(n)d writes were let go.", count) % {"n": count}
-    return back(request, reverse("pushes"), words, messages.SUCCESS)
 
 
 # --- webhooks -----------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from appointments.wording.happenings import (
     span_text,
     time_ago,
     time_until,
+    urgency_word,
     write_kind_label,
 )
 from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
@@ -42,15 +43,25 @@ from appointments.wording.values import (
     zone_of,
     zone_text,
 )
+from appointments.wording.waves import (
+    cause_sentence,
+    change_text,
+    difference_text,
+    widening_sentence,
+    write_kind_plural,
+)
 
 __all__ = [
     "audit_sentence",
+    "cause_sentence",
+    "change_text",
     "choice_label",
     "clock_text",
     "closed_sentence",
     "confirmation_sentence",
     "day_text",
     "delivery_sentence",
+    "difference_text",
     "error_sentence",
     "group_label",
     "kind_label",
@@ -73,8 +84,11 @@ __all__ = [
     "time_ago",
     "time_until",
     "undo_lines",
+    "urgency_word",
     "value_text",
+    "widening_sentence",
     "write_kind_label",
+    "write_kind_plural",
     "zone_of",
     "zone_text",
 ]

@@ -13,6 +13,9 @@ from django.utils.translation import ngettext
 
 from appointments.models import Alert
 from appointments.wording.happenings import time_until, write_kind_label
+from appointments.wording.reasons import kind_label
+from appointments.wording.values import zone_of
+from appointments.wording.waves import cause_sentence
 
 Details = Mapping[str, Any]
 
@@ -48,7 +51,13 @@ def _held(row: Alert, now: datetime) -> list[str]:
         _("%(label)s held, because unusually many came at once.") % {"label": label},
         _("Nothing of it is sent before somebody has looked and let it go."),
     ]
-    return said + _first_visit(row.details, now)
+    return said + _causes(row, now) + _first_visit(row.details, now)
+
+
+def _causes(row: Alert, now: datetime) -> list[str]:
+    today = now.astimezone(zone_of(row)).date()
+    causes = row.details.get("causes") or ()
+    return [cause_sentence(cause, today=today, named=False) for cause in causes]
 
 
 def _first_visit(details: Details, now: datetime) -> list[str]:
@@ -61,11 +70,12 @@ def _first_visit(details: Details, now: datetime) -> list[str]:
 def _questions(row: Alert, now: datetime) -> list[str]:
     count = int(row.details.get("count", 0))
     said = ngettext(
-        "%(n)d question of one kind came at once.",
-        "%(n)d questions of one kind came at once.",
+        "%(n)d question of one kind came at once (%(kind)s).",
+        "%(n)d questions of one kind came at once (%(kind)s).",
         count,
     )
-    return [said % {"n": count}, *_first_visit(row.details, now)]
+    kind = kind_label(str(row.details.get("kind", "")))
+    return [said % {"n": count, "kind": kind}, *_causes(row, now), *_first_visit(row.details, now)]
 
 
 _SAYS: Final[dict[str, Callable[[Alert, datetime], list[str]]]] = {

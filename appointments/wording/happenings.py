@@ -25,6 +25,7 @@ from appointments.wording.values import (
 )
 from emr_adapters.records import Group
 
+URGENT_MINUTES, SOON_MINUTES = 60, 240
 PUSH_STATES: Final[dict[str, Promise]] = {
     "waiting": gettext_lazy("waits to be sent"),
     "held": gettext_lazy("held: unusually many changes came at once, somebody has to look"),
@@ -79,6 +80,9 @@ VERBS: Final[dict[str, Promise]] = {
     "resolved": gettext_lazy("decided"),
     "undone": gettext_lazy("took it back"),
     "released": gettext_lazy("let held writes go"),
+    "withheld": gettext_lazy("wanted to be asked about held writes"),
+    "brake_widened": gettext_lazy("widened the brake"),
+    "brake_narrowed": gettext_lazy("ended a widening of the brake"),
     "sent": gettext_lazy("wrote"),
     "confirmed": gettext_lazy("read it back: it is as written"),
     "linked": gettext_lazy("linked the two sides"),
@@ -239,6 +243,18 @@ def time_ago(moment: datetime | None, now: datetime | None = None) -> str:
         return _("never")
     seconds = ((now or timezone.now()) - moment).total_seconds()
     return _("%(span)s ago") % {"span": _span(max(seconds, 0))}
+
+
+def urgency_word(moment: datetime | None, now: datetime) -> str:
+    """How the chip of a visit looks: "now", "soon", "later", "past"."""
+    if moment is None:
+        return "later"
+    minutes = (moment - now).total_seconds() / 60
+    if minutes < 0:
+        return "past"
+    if minutes < URGENT_MINUTES:
+        return "now"
+    return "soon" if minutes < SOON_MINUTES else "later"
 
 
 def _span(seconds: float) -> str:

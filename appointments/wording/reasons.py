@@ -64,6 +64,9 @@ TAILS: Final[dict[str, Promise]] = {
     "before_page": gettext_lazy(
         "%(evidence)s; it was like this before %(division)s went live, so you are asked once"
     ),
+    "withheld": gettext_lazy(
+        "%(evidence)s; it was held as one of unusually many, and somebody wanted to be asked instead"
+    ),
     "mail_limit": gettext_lazy(
         "%(evidence)s; the patient was mailed twice within the hour, so you are asked before a third mail"
     ),

@@ -556,3 +556,13 @@ def test_place_that_would_open_questions_is_shown_first_and_saved_only_then(root
 
     clinic.refresh_from_db()
     assert clinic.emr_locations == ["Location/2"]
+
+
+@pytest.mark.parametrize(("field", "value", "most"), [("count", "201", 200), ("percent", "51", 50)])
+def test_brake_cannot_be_switched_off(root, clinic, field, value, most):
+    answer = save(
+        root, page("division_change", clinic.pk), confirm=False, **{f"brake_{field}": value}
+    )
+    assert f"At most {most}: the brake cannot be switched off." in answer.content.decode()
+    clinic.refresh_from_db()
+    assert (clinic.brake_count, clinic.brake_percent) == (20, 5)

@@ -17,6 +17,7 @@ from django_q.models import OrmQ
 from appointments import alerts, tasks
 from appointments.configuration.examining import NOTE, WRONG, examine
 from appointments.models import Alert
+from syncportal import demo
 from syncportal.env import env_address, env_mail
 from tests.make import make_division
 
@@ -117,7 +118,7 @@ def test_what_could_not_be_sent_leaves_with_a_later_tick(division, monkeypatch):
     begin = timezone.now()
     with time_machine.travel(begin, tick=False), monkeypatch.context() as patched:
         patched.setattr(EmailBackend, "send_messages", lambda *_: 1 / 0)
-        alerts.alert(division, "held", details=HELD)
+        alerts.alert(division, "other", details=HELD)
     with time_machine.travel(begin + timedelta(seconds=59), tick=False):
         assert alerts.send_due() == 0
     with time_machine.travel(begin + timedelta(seconds=60), tick=False):
@@ -129,17 +130,26 @@ def test_what_could_not_be_sent_leaves_with_a_later_tick(division, monkeypatch):
 
 
 def test_two_workers_never_send_the_same_alert(division, monkeypatch):
-    """The second looks while the first one's mail is on its way."""
-    sent = []
+    """The second looks, and sends, while the first one's mail is on its way."""
+    contacts, division.contact = division.contact, ""
+    division.save()
+    for key in ("when", "create"):
+        alerts.alert(division, "held", key=key, details={"kind": key, "count": 41})
+    division.contact = contacts
+    division.save()
+    sent: list[str] = []
 
     def send(self, messages):
+        sent.extend(one.subject for one in messages)
         alerts.send_due()
-        sent.extend(messages)
         return 1
 
     monkeypatch.setattr(EmailBackend, "send_messages", send)
-    alerts.alert(division, "held", details=HELD)
-    assert len(sent) == 1
+    alerts.send_due()
+    assert sorted(sent) == [
+        "Downtown: 41 new times held, because unusually many came at once.",
+        "Downtown: 41 new visits held, because unusually many came at once.",
+    ]
 
 
 def test_a_trouble_that_ended_before_it_could_be_told_is_not_told(division, monkeypatch):
@@ -242,3 +252,13 @@ def test_the_portals_address_ends_without_a_slash(monkeypatch):
     monkeypatch.setenv("PORTAL_URL", "portal.example.org")
     with pytest.raises(ImproperlyConfigured, match="must begin with https"):
         env_address("PORTAL_URL")
+
+
+def test_the_demos_alerts_go_to_a_folder_of_its_own(monkeypatch, tmp_path):
+    folder = tmp_path / "my + demo"
+    folder.mkdir()
+    url = demo.environment(folder, demo.Ports(1, 2, 3, 4))["EMAIL_URL"]
+    monkeypatch.setenv("EMAIL_URL", url)
+    found = env_mail("EMAIL_URL")
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend"
+    assert found["EMAIL_FILE_PATH"] == str(folder / "mails")

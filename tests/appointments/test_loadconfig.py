@@ -585,3 +585,25 @@ def test_contact_is_an_address_and_stays_where_the_file_is_silent(load):
 def test_contact_that_is_no_address_is_refused(load):
     with pytest.raises(CommandError, match="contact: is not an e-mail address"):
         load(changed(WHOLE, "cancel_delay_minutes = 5", 'contact = "lead"'))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "brake_count = 201",
+            "brake_count: must be from 0 to 200: the brake cannot be switched off",
+        ),
+        (
+            "brake_percent = 51",
+            "brake_percent: must be from 0 to 50: the brake cannot be switched off",
+        ),
+        ("brake_percent = nan", "brake_percent: must be from 0 to 50"),
+        ("brake_percent = -1", "brake_percent: must be from 0 to 50"),
+    ],
+)
+def test_brake_cannot_be_switched_off(load, line, words):
+    with pytest.raises(CommandError, match=words):
+        load(changed(WHOLE, "cancel_delay_minutes = 5", line))
+    load(changed(WHOLE, "cancel_delay_minutes = 5", "brake_count = 200\nbrake_percent = 50"))
+    assert (Division.objects.get().brake_count, Division.objects.get().brake_percent) == (200, 50)

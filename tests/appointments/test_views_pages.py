@@ -151,28 +151,6 @@ def test_silence_of_webhooks_is_noticed(client, division):
     assert "the last webhook came 2 days ago" in text(client, "home")
 
 
-def test_what_the_brake_holds_can_be_let_go(client, division):
-    for _ in range(2):
-        make_push(make_pair(division), status="held", plan=make_plan(values={"when": when(soon())}))
-    assert "2 new times held" in text(client, "home")
-    data = {"division": division.pk, "kind": "when", "next": "/"}
-    answer = client.post(reverse("pushes_release"), data)
-    assert answer.url == "/"
-    assert set(Push.objects.values_list("status", "released")) == {("waiting", True)}
-    assert AuditEvent.objects.filter(verb="released", actor="maria").count() == 1
-
-
-def test_only_staff_of_the_division_lets_go(division):
-    make_push(make_pair(division), status="held")
-    data = {"division": division.pk, "kind": "when"}
-    viewer = signed_in(make_user("viewer", division, role=Role.VIEWER))
-    other = signed_in(make_user("other", make_division("Uptown")))
-    assert viewer.post(reverse("pushes_release"), data).status_code == 403
-    assert other.post(reverse("pushes_release"), data).status_code == 404
-    assert other.post(reverse("pushes_release"), {"division": "x"}).status_code == 404
-    assert Push.objects.get().status == "held"
-
-
 def test_the_overview_counts_todays_visits_and_the_next_hours(client, division):
     alive()
     make_mismatch(division, start=soon(30))

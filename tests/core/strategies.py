@@ -125,6 +125,7 @@ def common(draw: st.DrawFn) -> dict[str, Any]:
         "book": draw(st.sampled_from([BOOK, EVEN, Codebook()])),
         "title": draw(st.sampled_from(["", "Visit with {provider}", "{", "{0}"])),
         "recent_mails": draw(st.integers(0, 3)),
+        "withheld_at": draw(st.sampled_from([None, NOW - timedelta(days=1), NOW])),
         "known_patients": draw(st.sampled_from([None, (), (ANA,), (ANA, replace(ANA, id="2"))])),
     }
 

@@ -93,6 +93,7 @@ def test_policy_never_neither_carries_nor_asks_a_cancellation(record):
     [
         ({"identity_in_question": True}, "identity"),
         ({"recent_mails": 2}, "mail_limit"),
+        ({"withheld_at": NOW}, "withheld"),
     ],
 )
 def test_cancellation_is_held_back_like_any_other_change(record, change, reason):

@@ -289,6 +289,16 @@ def test_visit_booked_before_the_page_is_asked_whatever_changed_since():
     assert decide(make_single(Side.EMR, seen_at=seen), make_rules(), NOW).automatic is not None
 
 
+def test_create_that_a_person_withheld_is_asked():
+    question = question_of(make_single(Side.EMR, withheld_at=NOW))
+    assert question.reason.code == "withheld"
+    assert offered(question) == ["create_in_oncall*", "leave_different"]
+    before = NOW - timedelta(days=1)
+    seen = dict.fromkeys(Group, NOW)
+    again = make_single(Side.EMR, seen_at=seen, withheld_at=before)
+    assert decide(again, make_rules(), NOW).automatic is not None
+
+
 def test_third_mail_within_the_hour_is_asked():
     assert question_of(make_single(Side.EMR, recent_mails=2)).reason.code == "mail_limit"
     assert decide(make_single(Side.EMR, recent_mails=1), make_rules(), NOW).automatic is not None

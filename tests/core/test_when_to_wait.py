@@ -52,6 +52,18 @@ def test_difference_first_seen_before_the_page_is_asked(record, age, asks):
 
 
 @both_records
+@pytest.mark.parametrize(("age", "asks"), [(-1, True), (0, True), (1, False)])
+def test_what_a_person_withheld_is_asked_until_it_changes_anew(record, age, asks):
+    seen = NOW + timedelta(seconds=age)
+    view = make_view(**by_side(record, {"when": MOVED, "seen": seen}, {}), withheld_at=NOW)
+    verdict = decide(view, make_rules(record), NOW)
+    assert (verdict.automatic is None) is asks
+    if asks:
+        assert verdict.question is not None
+        assert verdict.question.reason.code == "withheld"
+
+
+@both_records
 def test_page_looks_at_the_group_that_changed_and_at_who_changed_it(record):
     fresh = dict.fromkeys(Group, BEFORE_LIVE) | {Group.WHEN: NOW}
     view = make_view(**by_side(record, {"when": MOVED, "seen_at": fresh}, {"seen": BEFORE_LIVE}))

@@ -1,4 +1,4 @@
-"""Whom a new visit is for, with whom, under which title; claims that contradict; the brake (section 6)."""
+"""Whom a new visit is for, with whom, under which title; claims that contradict (section 6)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from appointments.core.decisions import decide
 from appointments.core.kinds import Kind
 from appointments.core.plans import draft_for
 from appointments.core.policy import (
-    BrakeLimits,
     GateFacts,
-    brake_holds,
 )
 from appointments.core.question import Question
 from appointments.core.view import Candidate, IdentityDoubt, View
@@ -127,22 +125,3 @@ def test_reference_to_nothing_is_asked_and_may_be_created_only_after_a_complete_
     candidate = Candidate("6", make_half(Side.ONCALL, id="6"), True)
     near = replace(view, candidates=(candidate,))
     assert offered(question_of(near)) == ["link", "by_hand", "leave_different"]
-
-
-# --- the brake ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "visits", "holds"),
-    [
-        (20, 0, False),
-        (21, 0, True),
-        (21, 419, True),
-        (21, 420, False),  # exactly 5 %
-        (20, 100, False),
-        (50, 1000, False),
-        (51, 1000, True),
-    ],
-)
-def test_brake_holds_above_twenty_and_above_five_percent(changes, visits, holds):
-    assert brake_holds(changes, visits, BrakeLimits()) is holds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from appointments import outbox, resolution
@@ -114,7 +115,14 @@ def test_what_the_brake_holds_leaves_when_a_person_has_looked(clinic: Clinic):
     clinic.sync()
     assert clinic.writes() == []
 
-    assert resolution.release_held(division=clinic.division, kind="create", user=mei(clinic)) == 2
+    looked = {"division": clinic.division, "kind": "create", "user": mei(clinic)}
+    with pytest.raises(resolution.CountDiffers) as differs:
+        resolution.release_held(**looked, count=3)
+    assert differs.value.held == 2
+    clinic.sync()
+    assert clinic.writes() == []
+
+    assert resolution.release_held(**looked, count=2) == 2
     clinic.sync()
 
     assert len(clinic.mails()) == 2
@@ -147,7 +155,7 @@ def test_brake_counts_a_rolling_hour_and_each_division_and_kind(clinic: Clinic):
     clinic.quiet()
     clinic.practice.emr_change(ids[0][1], minutes=45)
     clinic.sync()
-    Push.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+    Push.objects.update(sent_at=timezone.now() - timedelta(minutes=61))
     clinic.practice.emr_change(ids[1][1], minutes=45)
     clinic.practice.emr_cancel(ids[2][1])
     clinic.sync()
