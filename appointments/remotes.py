@@ -37,9 +37,11 @@ def adapter_for(
     *,
     sleep: Callable[[float], None] = time.sleep,
     even_paused: bool = False,
+    last_look: Callable[[], None] = lambda: None,
 ) -> Adapter:
     """Raises NotConfigured where a credential or setting is missing or the connection is paused.
 
+    ``last_look`` is called right before each request, after all waiting; what it raises stops the request.
     ``even_paused``: a person is trying it out; nothing in the background does. Nobody asks a connection
     that rests: there every request raises Resting.
     """
@@ -50,11 +52,12 @@ def adapter_for(
     config = config_for(connection)
     if is_failing(connection):
         config = replace(config, read_retries=0)  # it is tried again when its rest is over
-    adapter = kind(
-        config,
-        before_request=lambda: before_request(connection, sleep=sleep, door=door),
-        sleep=sleep,
-    )
+
+    def before() -> None:
+        before_request(connection, sleep=sleep, door=door)
+        last_look()
+
+    adapter = kind(config, before_request=before, sleep=sleep)
     return Considerate(adapter, door)
 
 

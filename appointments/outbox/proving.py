@@ -24,6 +24,7 @@ from appointments.mirror.storing import reading_of
 from appointments.mismatches import InHand, compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push, Run
 from appointments.outbox.ending import give_up, put_back
+from appointments.outbox.holding import keep
 from emr_adapters.base import Adapter
 from emr_adapters.errors import NotFound, TemporaryError
 from emr_adapters.records import Group, Side
@@ -69,16 +70,17 @@ def look_for(push: Push, adapters: Mapping[Side, Adapter]) -> None:
         return
     found = _find_created(push, pair, side, adapters[side])
     if found:
-        push.result_id = found
-        push.status = Push.Status.READING_BACK
-        push.save(update_fields=["result_id", "status"])
+        keep(push, result_id=found, status=Push.Status.READING_BACK)
         read_back(push, adapters)
         return
     _not_found_yet(push, pair, side)
 
 
 def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, Adapter]) -> None:
-    """An update or cancel writes absolute values: if it is not there, it is decided afresh."""
+    """An update or cancel writes absolute values: if it is not there, it is decided afresh.
+
+    Not at the first look: a system may show the old value for a while, and would mail twice (law 7).
+    """
     target_id = _id_at(pair, side)
     if pair.division is None:
         return
@@ -86,8 +88,14 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     if _shows(push, _pair(push), target_id):
         _done(push, pair, target_id)
         return
+    if push.read_backs < len(READ_BACK_AFTER):
+        wait = timedelta(seconds=READ_BACK_AFTER[push.read_backs])
+        push.read_backs += 1
+        put_back(push, Push.Status.UNKNOWN, timezone.now() + wait)
+        return
     push.sent_at = None
-    put_back(push, Push.Status.WAITING, timezone.now() + timedelta(seconds=READ_BACK_AFTER[1]))
+    push.read_backs = 0
+    put_back(push, Push.Status.WAITING, timezone.now())
 
 
 def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
@@ -209,11 +217,15 @@ def _note_done(push: Push, pair: Pair, target_id: str) -> None:
         _remember_unconfirmed(push, row, pair)
         _join(push, pair, row)
         push.refresh_from_db(fields=["pair"])
-        push.status = Push.Status.DONE
-        push.finished_at = timezone.now()
-        push.claimed_at = None
-        push.error_code = push.error = ""
-        push.save()
+        keep(
+            push,
+            status=Push.Status.DONE,
+            finished_at=timezone.now(),
+            claimed_at=None,
+            result_id=push.result_id,
+            error_code="",
+            error="",
+        )
         Pair.objects.filter(pk=push.pair_id).update(recheck_at=timezone.now())
         audit.record(
             verb="confirmed",

@@ -18,6 +18,7 @@ from appointments.gathering.claims import TOO_LATE
 from appointments.mirror.storing import reading_of
 from appointments.models import Appointment, Pair, Push
 from appointments.outbox.ending import drop, give_up
+from appointments.outbox.holding import keep
 from emr_adapters.base import Adapter
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import AppointmentRecord, Group, Side, record_from_json
@@ -27,7 +28,7 @@ UNDO = "undo"
 
 def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
     """Read both sides, decide, write. Returns False where nothing was sent because the outcome is
-    another now, or the visit has begun meanwhile; raises every AdapterError."""
+    another now, or the visit has begun meanwhile; raises every AdapterError, TakenOver, ReadTooLongAgo."""
     if _too_late(push):
         return False
     pair = _load_pair(push)
@@ -40,19 +41,14 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
         return False
     pair = _load_pair(push)
     row = pair.half(plan.side)
-    if not _mark_sent(push, plan):
-        return False
+    _mark_sent(push, plan, pair)
     _write(push, plan, row, pair, adapters[plan.side])
-    push.status = Push.Status.READING_BACK
-    push.error_code = push.error = ""
-    push.save(update_fields=["status", "result_id", "error_code", "error"])
-    audit.record(
-        verb="sent",
-        user=push.user,
-        pair=pair,
-        division=push.division,
-        subjects=[pair.pk],
-        details={"push": push.pk, "plan": push.plan, "before": push.before, "mails": push.mails},
+    keep(
+        push,
+        status=Push.Status.READING_BACK,
+        result_id=push.result_id,
+        error_code="",
+        error="",
     )
     return True
 
@@ -148,15 +144,28 @@ def _undo_plan(push: Push, view: View) -> Plan | None:
     return Plan(Operation.UPDATE, half.side, values, mails=tuple(push.mails))
 
 
-def _mark_sent(push: Push, plan: Plan) -> bool:
-    """The last thing before the request, committed: from here on the outcome may be unknown."""
-    now = timezone.now()
+def _mark_sent(push: Push, plan: Plan, pair: Pair) -> None:
+    """The last thing before the request, committed: from here on the outcome may be unknown.
+
+    The audit trail tells it together with that, so that no effect is ever without its row (law 10): what
+    became of it, the push says. Raises TakenOver.
+    """
     creates = push.creates_sent + (plan.operation is Operation.CREATE)
-    marked = Push.objects.filter(
-        pk=push.pk, status=Push.Status.SENDING, claimed_by=push.claimed_by
-    ).update(sent_at=now, mails=list(plan.mails), creates_sent=creates)
-    push.sent_at, push.creates_sent, push.mails = now, creates, list(plan.mails)
-    return bool(marked)
+    with transaction.atomic():
+        keep(push, sent_at=timezone.now(), mails=list(plan.mails), creates_sent=creates)
+        audit.record(
+            verb="sent",
+            user=push.user,
+            pair=pair,
+            division=push.division,
+            subjects=[pair.pk],
+            details={
+                "push": push.pk,
+                "plan": push.plan,
+                "before": push.before,
+                "mails": push.mails,
+            },
+        )
 
 
 def _write(push: Push, plan: Plan, row: Appointment | None, pair: Pair, adapter: Adapter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +16,7 @@ from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
 from appointments.outbox.braking import brake_on, hold
 from appointments.outbox.ending import drop, give_up, put_back
+from appointments.outbox.holding import ReadTooLongAgo, TakenOver, last_look, reload
 from appointments.outbox.queue import claim, due
 from appointments.resting import Resting, rest_of
 from emr_adapters.base import Adapter
@@ -29,6 +31,7 @@ from emr_adapters.errors import (
 )
 from emr_adapters.records import Side
 
+logger = logging.getLogger(__name__)
 BACKOFF_SECONDS: Final = (5, 15, 60, 300, 900, 1800, 3600)
 LOOK_AGAIN_SECONDS: Final = 30
 MOST_ATTEMPTS: Final = 8
@@ -59,10 +62,21 @@ def work_one(
         hold(push)
         return True
     try:
+        _work(push, sleep)
+    except TakenOver:
+        logger.warning("push %s was taken over by another worker", push.pk)
+    return True
+
+
+def _work(push: Push, sleep: Callable[[float], None]) -> None:
+    """Raises TakenOver."""
+    try:
         _step(push, _adapters(push, sleep))
+    except ReadTooLongAgo:
+        _not_sent(push)
+        _put_back(push, timezone.now())
     except AdapterError as error:
         _failed(push, error)
-    return True
 
 
 def _adapters(push: Push, sleep: Callable[[float], None]) -> dict[Side, Adapter]:
@@ -72,7 +86,9 @@ def _adapters(push: Push, sleep: Callable[[float], None]) -> dict[Side, Adapter]
     for side in Side:
         connection = push.division.connection(side)
         try:
-            found[side] = remotes.adapter_for(connection, sleep=sleep)
+            found[side] = remotes.adapter_for(
+                connection, sleep=sleep, last_look=lambda: last_look(push)
+            )
         except NotConfigured as error:
             remotes.pause(connection, error)
             raise
@@ -92,7 +108,7 @@ def _step(push: Push, adapters: dict[Side, Adapter]) -> None:
 
 def _failed(push: Push, error: AdapterError) -> None:
     """The class of the error decides what happens next (design, section 4)."""
-    push.refresh_from_db()
+    reload(push)
     push.error_code = error.code
     push.error = str(error)[:500]
     now = timezone.now()
@@ -103,9 +119,7 @@ def _failed(push: Push, error: AdapterError) -> None:
         # It was sent; only the looking failed.
         put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
     elif _only_the_connection(push, error, now):
-        push.attempts -= 1
-        if push.sent_at is not None and push.operation == Operation.CREATE:
-            push.creates_sent -= 1  # it was noted, and then not even asked for
+        _not_sent(push)
         _put_back(push, _when_rested(push, now))
     elif isinstance(error, OutcomeUnknown):
         put_back(push, Push.Status.UNKNOWN, now)
@@ -136,6 +150,13 @@ def _when_rested(push: Push, now: datetime) -> datetime:
     both = (push.division.oncall, push.division.emr)
     rests = [until for connection in both if (until := rest_of(connection, now))]
     return max(rests, default=now)
+
+
+def _not_sent(push: Push) -> None:
+    """It was perhaps noted, and then not even asked for: no attempt was made."""
+    push.attempts -= 1
+    if push.sent_at is not None and push.operation == Operation.CREATE:
+        push.creates_sent -= 1
 
 
 def _put_back(push: Push, when: datetime) -> None:

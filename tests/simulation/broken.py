@@ -23,7 +23,7 @@ from appointments.mirror import direct, listing, storing
 from appointments.mismatches import comparing
 from appointments.models import Push
 from appointments.outbox import proving, sending
-from emr_adapters import records
+from emr_adapters import records, times
 from emr_adapters.records import Group, State
 
 
@@ -116,13 +116,7 @@ def _outcome_is_off(original: Any) -> Any:
 
 def _wall_clock(original: Any) -> Any:
     """The clock on the wall, as if every clinic's wall stood in Greenwich."""
-
-    def to_json(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return value.replace(tzinfo=UTC).isoformat()
-        return original(value)
-
-    return to_json
+    return lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _tells_names(original: Any) -> Any:
@@ -251,8 +245,8 @@ BREAKS: Final = (
     Break(
         13,
         "the distance from UTC is lost",
-        records,
-        "_to_json",
+        times,
+        "parse_instant",
         _wall_clock,
         frozenset({"mirror_is_true", "nobody_is_asked_about_nothing"}),
     ),

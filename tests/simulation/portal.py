@@ -110,7 +110,15 @@ def release(world: World) -> Callable[[], Any] | None:
     if held is None or held.division is None:
         return None
     division, kind = held.division, held.kind
-    return lambda: resolution.release_held(division=division, kind=kind, user=world.staff[0])
+    seen = Push.objects.filter(division=division, kind=kind, status=Push.Status.HELD).count()
+
+    def request() -> None:
+        try:
+            resolution.release_held(division=division, kind=kind, count=seen, user=world.staff[0])
+        except resolution.CountDiffers:
+            world.ledger.counts["release refused: CountDiffers"] += 1
+
+    return request
 
 
 # --- webhooks ------------------------------------------------------------------------------------------------

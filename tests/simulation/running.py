@@ -36,6 +36,7 @@ OWN_ROWS: Final = {"Run", "Heartbeat", "RequestBudget", "Connection"}
 WHEN_READ: Final = {
     "read_began_at",
     "listed_at",
+    "near_listed_at",
     "recheck_at",
     "reference_missing_at",
     "raw",

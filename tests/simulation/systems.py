@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection as database
 
 from appointments.models import Appointment, Run
+from emr_adapters import times
 from emr_adapters.base import Page, Reading, Window
 from emr_adapters.errors import BadResponse, NotFound
 from emr_adapters.memory import MemoryAdapter, MemoryRemote
@@ -44,6 +45,14 @@ class SimulatedRemote(MemoryRemote):
     faults: Faults = field(default_factory=Faults)
     changed_ids: list[str] = field(default_factory=list)  # for the webhooks that are to be sent
     _by: str | int = PERSON
+
+    def answer(self, id: str) -> AppointmentRecord:
+        """An EMR states the clock on the clinic's wall with its distance from UTC, as FHIR does (law 13)."""
+        record = super().answer(id)
+        if self.side is Side.ONCALL or not isinstance(record.start, datetime):
+            return record
+        stated = record.start.astimezone(WALL).isoformat()
+        return replace(record, start=times.parse_instant(stated))
 
     # --- requests ---
 
@@ -94,9 +103,6 @@ class SimulatedRemote(MemoryRemote):
 
     def _put(self, record: AppointmentRecord) -> None:
         before = self.records.get(record.id)
-        if self.side is Side.EMR and isinstance(record.start, datetime):
-            # As FHIR states it: the clock on the clinic's wall, with its distance from UTC (law 13).
-            record = replace(record, start=record.start.astimezone(WALL))
         super()._put(record)
         self._note(before, self.records[record.id])
 

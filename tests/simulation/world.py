@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from appointments import nudges, remotes, rhythm, tasks
+from appointments import backoff, nudges, remotes, rhythm, tasks
 from appointments.configuration.consequences import permissions
 from appointments.models import (
     Connection,
@@ -191,6 +192,7 @@ class World:
             what = process.what.split("(")[0]
             text = f"{what}: {type(process.error).__name__}: {process.error}"
             self.ledger.violated("no_task_ends_in_an_error", text)
+            self.ledger.note("".join(traceback.format_exception(process.error)))
 
     def tick_if_due(self) -> None:
         if self.now() >= self.next_tick:
@@ -225,6 +227,7 @@ def simulated_world(seed: int, database_: Database) -> Iterator[World]:
         clock = stack.enter_context(time_machine.travel(beginning, tick=False))
         database_.reset()
         world = World(random, database_, clock)
+        backoff.CHANCE.seed(seed)
         stack.enter_context(database.execute_wrapper(world.processes.statement))
         for target, name, value in _seams(world):
             stack.enter_context(mock.patch.object(target, name, value))
