@@ -49,13 +49,13 @@ def test_a_held_move_whose_visit_begins_becomes_a_question(clinic: Clinic):
         clock.forward(minutes=21)
         compare()
 
-        assert statuses() == ["dropped", "held"]
+        assert statuses() == ["failed", "held"]
         assert [(m.kind, m.reason_code, m.status) for m in clinic.open()] == [
             ("values_differ", "past", "open")
         ]
         clock.forward(minutes=30)
         compare()
-        assert statuses() == ["dropped", "dropped"]
+        assert statuses() == ["failed", "failed"]
         assert [m.kind for m in clinic.open()] == ["values_differ"] * 2
         assert clinic.mails() == []
 

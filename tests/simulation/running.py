@@ -31,7 +31,8 @@ QUIET_MINUTES: Final = (1, 6, 11, 11, 31, 61, 61, 61)
 QUIET_AT_LEAST: Final = 3
 QUIET_STRETCH: Final = timedelta(minutes=5)
 # A second pass may extend its own rows and take its leases and tokens, nothing else (law 8).
-OWN_ROWS: Final = {"Run", "Heartbeat", "RequestBudget", "Connection"}
+# What the last hour held, and who was told of it, also changes as the hour goes by.
+OWN_ROWS: Final = {"Run", "Heartbeat", "RequestBudget", "Connection", "Alert", "QuestionWave"}
 # When something was last looked at, or is to be, is not what was found.
 WHEN_READ: Final = {
     "read_began_at",
