@@ -199,10 +199,10 @@ def _conclude(connection: Connection, run: Run) -> None:
         ours.update(changes_read_to=run.began_at)
     elif run.kind == Run.Kind.SWEEP:
         ours.update(
-            swept_at=run.began_at,
-            sweep_seconds=(timezone.now() - run.began_at).total_seconds(),
-            changes_read_to=run.began_at,
+            swept_at=run.began_at, sweep_seconds=(timezone.now() - run.began_at).total_seconds()
         )
+        # A list by date holds only the window: what changed outside of it still has to be read.
+        ours.filter(changes_read_to=None).update(changes_read_to=run.began_at)
         close_unlisted(run)
         _recheck_singles(connection)
 

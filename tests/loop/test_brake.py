@@ -60,15 +60,17 @@ def test_a_held_move_whose_visit_begins_becomes_a_question(clinic: Clinic):
         assert clinic.mails() == []
 
 
-def test_a_held_create_whose_visit_begins_is_out_of_scope(clinic: Clinic):
+def test_a_held_create_whose_visit_begins_is_asked_about(clinic: Clinic):
     with moving_clock() as clock:
         ids = [clinic.book_emr(in_minutes(minutes)) for minutes in (20, 60)]
         clinic.sync()
         assert statuses() == ["held", "held"]
         clock.forward(minutes=61)
         compare()
-        assert statuses() == ["dropped", "dropped"]
-        assert [clinic.pair(emr_id).scope for emr_id in ids] == ["past", "past"]
+        assert statuses() == ["failed", "failed"]
+        assert [(m.kind, m.reason_code, m.emr_id) for m in clinic.open()] == [
+            ("push_failed", "too_late", emr_id) for emr_id in ids
+        ]
         assert clinic.mails() == []
 
 

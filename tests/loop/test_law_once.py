@@ -15,7 +15,7 @@ from appointments import audit, outbox, resolution
 from appointments.mismatches import link
 from appointments.models import Appointment, Pair, Push
 from appointments.oncall.client import OnCallAdapter
-from appointments.outbox import proving, queue, sending
+from appointments.outbox import holding, proving, queue, sending
 from emr_adapters.fhir_r4 import FhirR4Adapter
 from tests.loop.clinic import Clinic, at
 from tests.loop.desk import (
@@ -353,5 +353,55 @@ def test_push_is_sent_by_whoever_holds_its_claim_and_nobody_else(clinic: Clinic)
     plan = sending._still_meant(stalled)
 
     assert plan is not None
-    assert sending._mark_sent(stalled, plan) is False
+    with pytest.raises(holding.TakenOver):
+        sending._mark_sent(stalled, plan, stalled.pair)
     assert (creates(clinic), Push.objects.get().sent_at) == (0, None)
+
+
+def test_worker_frozen_right_before_its_request_sends_nothing_when_it_goes_on(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """Its claim was freed and the visit looked for; a request now would be the second one."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    real = sending._mark_sent
+
+    def then_frozen(push: Push, *rest: Any) -> None:
+        real(push, *rest)
+        Push.objects.filter(pk=push.pk).update(
+            claimed_at=timezone.now() - timedelta(minutes=5), claimed_by="another host:1"
+        )
+
+    monkeypatch.setattr(sending, "_mark_sent", then_frozen)
+    assert outbox.work_one(sleep=lambda seconds: None)
+
+    push = Push.objects.get()
+    assert (creates(clinic), push.status, push.claimed_by) == (0, "sending", "another host:1")
+
+
+def test_write_that_waited_for_half_a_minute_reads_again_before_it_leaves(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    real = sending._mark_sent
+
+    def then_waited(push: Push, *rest: Any) -> None:
+        real(push, *rest)
+        holding.keep(push, sent_at=push.sent_at - timedelta(seconds=31))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "_mark_sent", then_waited)
+        assert outbox.work_one(sleep=lambda seconds: None)
+    push = Push.objects.get()
+    assert (creates(clinic), push.status, push.sent_at, push.creates_sent, push.attempts) == (
+        0,
+        "waiting",
+        None,
+        0,
+        0,
+    )
+    assert outbox.work_one(sleep=lambda seconds: None)
+    assert (creates(clinic), statuses(clinic)[0]) == (1, ("create", "done"))

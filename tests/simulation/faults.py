@@ -30,11 +30,17 @@ class Kind:
     operations: frozenset[str]
     error: Callable[[], Exception] | None = None
     after_effect: bool = False
+    weight: float = 1
 
 
 KINDS: Final = (
     Kind("rate_limited", READS | WRITES, lambda: RateLimited("Too many requests.", 30.0)),
-    Kind("unauthorized", READS | WRITES, lambda: NotConfigured("The credentials were refused.")),
+    Kind(
+        "unauthorized",
+        READS | WRITES,
+        lambda: NotConfigured("The credentials were refused."),
+        weight=0.3,
+    ),
     Kind("unavailable", READS | WRITES, lambda: TemporaryError("It is not available.")),
     Kind("html", READS, lambda: BadResponse("It answered with a page for people.")),
     Kind("read_times_out", READS, lambda: TemporaryError("It did not answer in time.")),
@@ -83,16 +89,11 @@ class Faults:
         return None
 
 
-def drawn(random: Random) -> tuple[Kind, int]:
-    """Any kind; most strike once or twice, some for a while."""
-    kind = random.choice(KINDS)
-    if (
-        kind.name == "unauthorized" and random.random() < 0.7
-    ):  # it stops everything until someone comes
-        kind = random.choice(KINDS)
+def how_often(random: Random, kind: Kind) -> int:
+    """Most strike once or twice, some for a while."""
     lasting = random.random() < 0.1 and kind.name in (
         "unavailable",
         "rate_limited",
         "read_times_out",
     )
-    return kind, random.randint(5, 15) if lasting else random.choice((1, 1, 1, 2, 3))
+    return random.randint(5, 15) if lasting else random.choice((1, 1, 1, 2, 3))

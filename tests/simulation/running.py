@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from django.apps import apps
 from django.db.models import Q
@@ -22,6 +22,7 @@ from tests.simulation.invariants import ALWAYS, WHEN_QUIET, check
 from tests.simulation.world import WORKERS, Task, World, simulated_world
 
 STEPS: Final = 250
+NOTHING: Final[frozenset[str]] = frozenset()
 AGREED_AT_FIRST: Final = 6
 UNREADABLE_AT_FIRST: Final = 0.2
 MOST_AT_ONCE: Final = 12
@@ -43,6 +44,8 @@ WHEN_READ: Final = {
     "raw",
     "body",
 }
+EMPHASIS: Final = 0.6
+Drawn = TypeVar("Drawn", receptionists.Act, portal.Deed, faults.Kind)
 Rows: TypeAlias = dict[int, dict[str, Any]]
 
 
@@ -60,8 +63,12 @@ class Outcome:
     trace: list[str] = field(default_factory=list)
 
 
-def run(seed: int, database: Database, *, steps: int = STEPS) -> Outcome:
+def run(
+    seed: int, database: Database, *, steps: int = STEPS, emphasis: frozenset[str] = NOTHING
+) -> Outcome:
+    """``emphasis``: names of acts, deeds and faults that are drawn more often."""
     with simulated_world(seed, database) as world:
+        world.emphasis = emphasis
         settle_in(world)
         world.is_busy = True
         while world.ledger.steps < steps and not world.ledger.violations:
@@ -162,10 +169,18 @@ def _resume(world: World, process: Any, points: int) -> None:
             world.ledger.note(f"    {process.what} died")
 
 
+def _draw(world: World, options: Sequence[Drawn]) -> Drawn:
+    """By weight; where a run is about something, that comes more often."""
+    wanted = [option for option in options if option.name in world.emphasis]
+    if wanted and world.random.random() < EMPHASIS:
+        return world.random.choice(wanted)
+    (option,) = world.random.choices(options, [option.weight for option in options])
+    return option
+
+
 def _receptionist(world: World) -> None:
     remote = world.systems[world.random.choice(list(Side))]
-    weights = [act.weight for act in receptionists.ACTS]
-    (act,) = world.random.choices(receptionists.ACTS, weights)
+    act = _draw(world, receptionists.ACTS)
     id = receptionists.drawn_record(world, remote, act.needs)
     if not id:
         return
@@ -186,7 +201,7 @@ def _send_webhooks(world: World) -> None:
 
 def _portal(world: World) -> None:
     _send_webhooks(world)
-    (deed,) = world.random.choices(portal.DEEDS, [deed.weight for deed in portal.DEEDS])
+    deed = _draw(world, portal.DEEDS)
     request = deed.prepare(world)
     if request is None:
         return
@@ -202,7 +217,8 @@ def _portal(world: World) -> None:
 
 def _fault(world: World) -> None:
     remote = world.systems[world.random.choice(list(Side))]
-    kind, times = faults.drawn(world.random)
+    kind = _draw(world, faults.KINDS)
+    times = faults.how_often(world.random, kind)
     remote.faults.arm(kind, times)
     world.ledger.counts["step:fault"] += 1
     world.ledger.note(f"{world.now():%d %H:%M:%S} {remote.side} will {kind.name} {times} times")
@@ -349,7 +365,7 @@ def check_configuration_change(world: World) -> None:
     """Law 15: a change of our own configuration writes nothing by itself."""
     world.ledger.checked["a_change_of_ours_writes_nothing"] += 1
     writes = len(world.ledger.writes)
-    deed = world.random.choice(portal.CONFIGURATION)
+    deed = _draw(world, portal.CONFIGURATION)
     request = deed.prepare(world)
     if request is None:
         return

@@ -34,7 +34,7 @@ from appointments.models import (
 )
 from appointments.outbox import sending, working
 from emr_adapters.memory import EMR_LIKE, ONCALL_LIKE, register
-from emr_adapters.records import Side
+from emr_adapters.records import Group, Side
 from tests.simulation import cast
 from tests.simulation.database import Database
 from tests.simulation.ledger import Ledger, Meant
@@ -77,6 +77,7 @@ class World:
         self.ledger = Ledger()
         self.processes = Processes(lambda: self.is_busy and self.random.random() < SLOW)
         self.queue: list[Task] = []
+        self.emphasis: frozenset[str] = frozenset()
         self.is_busy = False  # events are drawn: others may act while one waits
         self.webhooks: list[str] = []  # OnCall ids whose webhook is on its way
         self.backups: list[tuple[datetime, Any]] = []
@@ -270,6 +271,7 @@ def _observed_decision(world: World, decision: Any) -> Any:
             if process is not None:
                 with world.aside():
                     _check_read(world, push, process.read)
+                    _check_source(world, push, plan)
         return plan
 
     return observed
@@ -289,6 +291,16 @@ def _check_read(world: World, push: Push, read: set[tuple[str, str]]) -> None:
     for side, row in pair.halves.items():
         if (str(side), row.remote_id) not in read:
             world.ledger.violated("no_blind_write", f"{side} was not read again: {push.operation}")
+
+
+def _check_source(world: World, push: Push, plan: Any) -> None:
+    """Law 5: what is about to be written alone is what the other side said a moment ago."""
+    source = push.pair.half(Side(push.side).other)
+    when = plan.values.get(Group.WHEN)
+    if push.automatic and source is not None and when is not None:
+        source.refresh_from_db(fields=["start"])
+        if when.start != source.start:
+            world.ledger.violated("no_blind_write", f"{when.start} is written, not {source.start}")
 
 
 @contextmanager
