@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import combinations
 from typing import Any, Final
 
 from django.db.models import Q
@@ -29,7 +30,7 @@ from emr_adapters.records import ABSENT, AppointmentRecord, Side, State, record_
 from tests.simulation import cast
 from tests.simulation.explained import why_at_rest
 from tests.simulation.ledger import PERSON, Ledger
-from tests.simulation.systems import differing
+from tests.simulation.systems import differing, same_people
 from tests.simulation.world import World
 
 TEN_MINUTES: Final = timedelta(minutes=10)
@@ -128,15 +129,16 @@ def outcomes_are_not_cancellations(world: World) -> Iterator[str]:
 
 def nothing_exists_twice(world: World) -> Iterator[str]:
     """Law 4: of what we created for one record of the other side at most one visit is live."""
-    made: Counter[tuple[Side, Any]] = Counter()
+    made: dict[tuple[Side, Any], list[AppointmentRecord]] = {}
     ids = {(write.side, write.id) for write in world.ledger.writes if write.operation == "create"}
-    for side, id in ids:
+    for side, id in sorted(ids):
         record = world.systems[side].records.get(id)
         if record is not None and record.state is State.BOOKED and record.reference:
-            made[side, record.reference] += 1
-    for (side, reference), count in made.items():
-        if count > 1:
-            yield f"{side}: {count} live visits made for {reference}"
+            made.setdefault((side, record.reference), []).append(record)
+    for (side, reference), records in made.items():
+        for one, two in combinations(records, 2):
+            if same_people(one.people, two.people):
+                yield f"{side}: {one.id} and {two.id} were made for {reference}"
 
 
 def writes_were_allowed(world: World) -> Iterator[str]:

@@ -23,6 +23,7 @@ from emr_adapters.records import (
     Side,
     record_to_json,
 )
+from tests.simulation import cast
 from tests.simulation.faults import Faults, Kind
 from tests.simulation.ledger import PERSON, Answer, Change, Ledger, Mailing, Write
 from tests.simulation.processes import Processes
@@ -151,6 +152,7 @@ class SimulatedRemote(MemoryRemote):
                 and held is not None
                 and str(held.state) == "booked"
                 and held.reference == draft.reference
+                and same_people(held.people, draft.people)
             ):
                 self.ledger.violated("nothing_is_created_twice", f"{self.side}: {held.id} twice")
 
@@ -280,6 +282,11 @@ def left_out(records: Iterable[AppointmentRecord]) -> Iterable[AppointmentRecord
     for record in records:
         short = replace(record, **dict.fromkeys(LEFT_OUT, ABSENT))
         yield replace(short, raw=record_to_json(short))
+
+
+def same_people(one: Any, two: Any) -> bool:
+    """Somebody is on both; a slot that reception gave to another patient is another visit."""
+    return bool({cast.who(p) for p in one or ()} & {cast.who(p) for p in two or ()})
 
 
 def differing(before: AppointmentRecord | None, after: AppointmentRecord | None) -> frozenset[str]:
