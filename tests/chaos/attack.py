@@ -1,0 +1,274 @@
+"""Carries out what ``faults`` has planned, and measures how soon each worker works again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from sandbox.client import SandboxClient, SandboxRefused
+from tests.chaos import probing
+from tests.chaos.faults import OUTAGE, WRITES, Event
+from tests.chaos.processes import Supervisor, descendants, kill
+
+# quiet-seconds (20) until a frozen cluster is noticed, up to 30 s of backoff, and the start on a slow
+# machine; a restart of the database in between begins the first of them anew.
+RECOVERED_WITHIN: Final = 90.0
+WAIT_FOR_WRITE: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wound:
+    """One killed worker process or cluster. ``worker`` is the supervised program it belongs to."""
+
+    kind: str
+    worker: str
+    at: float
+    killed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """``seconds`` None: it has not worked since."""
+
+    kind: str
+    worker: str
+    at: float
+    seconds: float | None
+
+
+@dataclass
+class Outages:
+    """Spans (unix seconds) in which a part was away, with what that excuses."""
+
+    database: list[tuple[float, float]] = field(default_factory=list)
+    sandbox: list[tuple[float, float]] = field(default_factory=list)
+
+
+class Attack:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        practice: SandboxClient,
+        *,
+        restart_database: Callable[[], None] | None,
+        probes: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self.supervisor, self.practice, self.say = supervisor, practice, say
+        self.restart_database = restart_database
+        self.probes = probes
+        self.wounds: list[Wound] = []
+        self.outages = Outages()
+        self.injected: list[tuple[float, str]] = []
+        self.accepted: list[dict[str, Any]] = []  # webhooks that an earlier life of the sandbox sent
+        self.accident_hits: dict[str, int] = {}
+        self.owners: dict[int, str] = {}
+
+    def run(self, events: list[Event], began: float, ends: float) -> None:
+        """Do each at its time; what is late (an outage takes its time) is done as soon as may be."""
+        for event in events:
+            pause = began + event.at - time.time()
+            if pause > 0:
+                time.sleep(pause)
+            if time.time() >= ends:
+                return
+            at = time.time() - began
+            with suppress(requests.RequestException, SandboxRefused):  # it is away just now
+                what = self._do(event)
+                self.injected.append((at, event.kind))
+                if not event.kind.startswith("accident"):
+                    self.say(f"{at:6.1f} s  {event.kind.replace('_', ' ')}{what}")
+
+    def _do(self, event: Event) -> str:
+        if event.kind.startswith("accident:"):
+            kind = event.kind.partition(":")[2]
+            self.practice.fault(event.system, kind, **event.order)
+            return ""
+        if event.kind == "webhooks":
+            self.practice.flush_webhooks()
+            self.practice.webhooks(mode=event.order["mode"])
+            return f" {event.order['mode']}"
+        done: str = getattr(self, f"_{event.kind}")(event)
+        return done
+
+    # --- workers ---
+
+    def _worker(self, event: Event) -> tuple[str, int]:
+        names = self.supervisor.names("worker-")
+        name = names[int(event.choice * len(names))]
+        return name, self.supervisor.pid(name) or 0
+
+    def _known(self, watchdog: int) -> set[int]:
+        """Processes of that worker that have done something."""
+        return {sign.pid for sign in probing.signs(self.probes) if sign.watchdog == watchdog}
+
+    def _hit(self, kind: str, name: str, pids: set[int]) -> str:
+        killed = frozenset(pid for pid in pids if kill(pid))
+        if not killed:
+            return ": nobody there"
+        self.wounds.append(Wound(kind, name, time.time(), killed))
+        return f": {name}, {len(killed)} killed"
+
+    def _kill_worker(self, event: Event) -> str:
+        name, watchdog = self._worker(event)
+        alive = sorted(self._known(watchdog) & set(descendants(watchdog)))
+        chosen = {alive[int(event.choice * 7919) % len(alive)]} if alive else set()
+        return self._hit(event.kind, name, chosen)
+
+    def _kill_helper(self, event: Event) -> str:
+        """Of the deepest processes one that never worked: django-q2's pusher or monitor."""
+        name, watchdog = self._worker(event)
+        family = descendants(watchdog)
+        deepest = max(family.values(), default=0)
+        known = self._known(watchdog)
+        others = sorted(p for p, depth in family.items() if depth == deepest and p not in known)
+        chosen = {others[int(event.choice * 7919) % len(others)]} if others else set()
+        return self._hit(event.kind, name, chosen)
+
+    def _kill_sentinel(self, event: Event) -> str:
+        return self._at_depth(event, 2)
+
+    def _kill_cluster(self, event: Event) -> str:
+        return self._at_depth(event, 1)
+
+    def _at_depth(self, event: Event, depth: int) -> str:
+        name, watchdog = self._worker(event)
+        found = {pid for pid, at in descendants(watchdog).items() if at == depth}
+        return self._hit(event.kind, name, found)
+
+    def _kill_watchdog(self, event: Event) -> str:
+        name, watchdog = self._worker(event)
+        return self._hit(event.kind, name, {watchdog} if watchdog else set())
+
+    def _kill_in_write(self, event: Event) -> str:
+        """Wait for a write, slowed down so that there is time for it, and kill everybody at work.
+
+        Slow before it is stored, or silent after: the dead worker's write takes effect all the same.
+        """
+        order = ("slow", "timeout_after_write")[int(event.choice * 100) % 2]
+        armed = [
+            self.practice.fault(event.system, order, match={"method": method}, seconds=2.0)["id"]
+            for method in WRITES[event.system]
+            if not (event.system == "emr" and method == "POST")  # a search is a POST too
+        ]
+        end = time.monotonic() + WAIT_FOR_WRITE
+        while time.monotonic() < end:
+            if any(f["hits"] for f in self.practice.faults() if f["id"] in armed):
+                return f" ({order})" + "".join(self._hit_all(event.kind))
+            time.sleep(0.05)
+        return ": nothing was written just then"
+
+    def _hit_all(self, kind: str) -> list[str]:
+        said = []
+        for name in self.supervisor.names("worker-"):
+            watchdog = self.supervisor.pid(name) or 0
+            said.append(self._hit(kind, name, self._known(watchdog) & set(descendants(watchdog))))
+        return said
+
+    def _kill_all(self, event: Event) -> str:
+        for name in self.supervisor.names("worker-"):
+            watchdog = self.supervisor.pid(name) or 0
+            family = {watchdog, *descendants(watchdog)} if watchdog else set()
+            self._hit(event.kind, name, family)
+        web = self.supervisor.pid("web") or 0
+        for pid in [web, *descendants(web)] if web else []:
+            kill(pid)
+        return ""
+
+    # --- the others ---
+
+    def _kill_web(self, event: Event) -> str:
+        family = sorted(descendants(self.supervisor.pid("web") or 0))
+        return "" if family and kill(family[int(event.choice * len(family))]) else ": nobody there"
+
+    def _kill_web_parent(self, event: Event) -> str:
+        web = self.supervisor.pid("web")
+        return "" if web and kill(web) else ": nobody there"
+
+    def _restart_database(self, event: Event) -> str:
+        if self.restart_database is None:
+            return ""
+        began = time.time()
+        self.restart_database()
+        self.outages.database.append((began, time.time()))
+        return f": back after {time.time() - began:.1f} s"
+
+    def _sandbox_gone(self, event: Event) -> str:
+        began = time.time()
+        self.practice.clear_faults()
+        self.remember_webhooks()
+        self.supervisor.stop("sandbox")
+        low, high = OUTAGE
+        time.sleep(low + event.choice * (high - low))
+        self.supervisor.again("sandbox")
+        self.outages.sandbox.append((began, time.time()))
+        return f": back after {time.time() - began:.1f} s"
+
+    def remember_webhooks(self) -> None:
+        """Before the practice systems end: how each webhook was answered, and which accidents struck."""
+        self.accepted += self.practice.webhooks()["deliveries"]
+        for fault in self.practice.faults():
+            name = f"{fault['system']} {fault['kind']}"
+            self.accident_hits[name] = self.accident_hits.get(name, 0) + fault["hits"]
+
+    # --- are they well again ---
+
+    def recoveries(self) -> list[Recovery]:
+        """For each wound, when a process of that worker next did something."""
+        signs = probing.signs(self.probes)
+        found = []
+        for wound in self.wounds:
+            later = [
+                sign.at - wound.at
+                for sign in signs
+                if self.owners.get(sign.watchdog) == wound.worker
+                and sign.at > wound.at
+                and sign.pid not in wound.killed
+            ]
+            seconds = min(later, default=None)
+            found.append(Recovery(wound.kind, wound.worker, wound.at, seconds))
+        return found
+
+    def note_owners(self) -> None:
+        """Called often: which pid is, or was, whose watchdog."""
+        for name in self.supervisor.names("worker-"):
+            pid = self.supervisor.pid(name)
+            if pid is not None:
+                self.owners[pid] = name
+
+
+class Prober(threading.Thread):
+    """Puts a task for somebody into the queue now and again, as long as somebody takes them."""
+
+    EVERY: Final = 0.7
+    MOST_WAITING: Final = 30
+
+    def __init__(self, attack: Attack) -> None:
+        super().__init__(daemon=True, name="prober")
+        self.attack = attack
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        from django.db import DatabaseError, InterfaceError, connection
+        from django_q.models import OrmQ
+        from django_q.tasks import async_task
+
+        while not self.ended.wait(self.EVERY):
+            self.attack.note_owners()
+            try:
+                if OrmQ.objects.count() < self.MOST_WAITING:
+                    async_task(probing.TASK, str(self.attack.probes), save=False)
+            except (DatabaseError, InterfaceError):
+                connection.close()
+        connection.close()
+
+    def stop(self) -> None:
+        self.ended.set()
+        self.join(30)
