@@ -273,12 +273,24 @@ class Gatherer:
         self, row: Appointment, half: Half, candidates: tuple[Candidate, ...], division: Division
     ) -> bool:
         """The record's side asks the question; its candidates are listed there, and nowhere twice."""
-        rules = self.rules(division)
-        if half.side is rules.record:
-            return self._is_replacement(row, half, division)
-        return self._is_replacement(row, half, division) or any(
-            c.free and out_of_scope(c.half, rules, self.now) is None for c in candidates
-        )
+        if self._is_replacement(row, half, division):
+            return True
+        if half.side is self.rules(division).record:
+            return False
+        free = [c.id for c in candidates if c.free]
+        target = division.connection(half.side.other)
+        others = target.appointments.filter(remote_id__in=free).select_related("division")
+        return any(self._asks(other) for other in others)
+
+    def _asks(self, row: Appointment) -> bool:
+        """Is a question about this single visit asked where it belongs? By that division's own rules: it
+        may be another than the one whose visit it could be."""
+        if row.division is None:
+            return False
+        rules = self.rules(row.division)
+        half = self.half(row, self.book(row.division))
+        asked = half.side is rules.record and out_of_scope(half, rules, self.now) is None
+        return asked and rules.mode is not Mode.PAUSED
 
     def _is_replacement(self, row: Appointment, half: Half, division: Division) -> bool:
         """Is this visit being asked about as the new half of a *moved* one?"""

@@ -16,11 +16,14 @@ from sandbox.client import SandboxClient, SandboxRefused
 from tests.chaos import probing
 from tests.chaos.faults import OUTAGE, WRITES, Event
 from tests.chaos.processes import Supervisor, descendants, kill
+from tests.chaos.world import PLACES
 
 # quiet-seconds (20) until a frozen cluster is noticed, up to 30 s of backoff, and the start on a slow
 # machine; a restart of the database in between begins the first of them anew.
+NOBODY: Final = ": nobody there"
 RECOVERED_WITHIN: Final = 90.0
-WAIT_FOR_WRITE: Final = 6.0
+WAIT_FOR_WRITE: Final = 8.0
+RECORD_AT_ONCALL: Final = next(p.number for p in PLACES if p.record == "oncall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ class Attack:
         self.wounds: list[Wound] = []
         self.outages = Outages()
         self.injected: list[tuple[float, str]] = []
-        self.accepted: list[dict[str, Any]] = []  # webhooks that an earlier life of the sandbox sent
+        self.accepted: list[
+            dict[str, Any]
+        ] = []  # webhooks that an earlier life of the sandbox sent
         self.accident_hits: dict[str, int] = {}
         self.owners: dict[int, str] = {}
 
@@ -82,6 +87,9 @@ class Attack:
             at = time.time() - began
             with suppress(requests.RequestException, SandboxRefused):  # it is away just now
                 what = self._do(event)
+                if what.endswith(NOBODY):  # just killed, not up again
+                    time.sleep(3)
+                    what = self._do(event)
                 self.injected.append((at, event.kind))
                 if not event.kind.startswith("accident"):
                     self.say(f"{at:6.1f} s  {event.kind.replace('_', ' ')}{what}")
@@ -112,7 +120,7 @@ class Attack:
     def _hit(self, kind: str, name: str, pids: set[int]) -> str:
         killed = frozenset(pid for pid in pids if kill(pid))
         if not killed:
-            return ": nobody there"
+            return NOBODY
         self.wounds.append(Wound(kind, name, time.time(), killed))
         return f": {name}, {len(killed)} killed"
 
@@ -154,16 +162,27 @@ class Attack:
         """
         order = ("slow", "timeout_after_write")[int(event.choice * 100) % 2]
         armed = [
-            self.practice.fault(event.system, order, match={"method": method}, seconds=2.0)["id"]
-            for method in WRITES[event.system]
-            if not (event.system == "emr" and method == "POST")  # a search is a POST too
+            self.practice.fault(system, order, match=match, seconds=2.0)["id"]
+            for system, match in WRITES
         ]
+        self._make_news(event)
         end = time.monotonic() + WAIT_FOR_WRITE
         while time.monotonic() < end:
             if any(f["hits"] for f in self.practice.faults() if f["id"] in armed):
                 return f" ({order})" + "".join(self._hit_all(event.kind))
             time.sleep(0.05)
         return ": nothing was written just then"
+
+    def _make_news(self, event: Event) -> None:
+        """Move a visit in OnCall where OnCall is the record: it is written to the EMR at once."""
+        rows = [
+            row
+            for row in self.practice.state()["oncall"]["appointments"]
+            if not row["cancelled"] and row["metadata"] and row["division"] == RECORD_AT_ONCALL
+        ]
+        if rows:
+            row = rows[int(event.choice * len(rows))]
+            self.practice.oncall_change(row["id"], duration=row["duration"] + 15)
 
     def _hit_all(self, kind: str) -> list[str]:
         said = []
@@ -186,11 +205,11 @@ class Attack:
 
     def _kill_web(self, event: Event) -> str:
         family = sorted(descendants(self.supervisor.pid("web") or 0))
-        return "" if family and kill(family[int(event.choice * len(family))]) else ": nobody there"
+        return "" if family and kill(family[int(event.choice * len(family))]) else NOBODY
 
     def _kill_web_parent(self, event: Event) -> str:
         web = self.supervisor.pid("web")
-        return "" if web and kill(web) else ": nobody there"
+        return "" if web and kill(web) else NOBODY
 
     def _restart_database(self, event: Event) -> str:
         if self.restart_database is None:
@@ -202,8 +221,8 @@ class Attack:
 
     def _sandbox_gone(self, event: Event) -> str:
         began = time.time()
+        self.remember()
         self.practice.clear_faults()
-        self.remember_webhooks()
         self.supervisor.stop("sandbox")
         low, high = OUTAGE
         time.sleep(low + event.choice * (high - low))
@@ -211,7 +230,7 @@ class Attack:
         self.outages.sandbox.append((began, time.time()))
         return f": back after {time.time() - began:.1f} s"
 
-    def remember_webhooks(self) -> None:
+    def remember(self) -> None:
         """Before the practice systems end: how each webhook was answered, and which accidents struck."""
         self.accepted += self.practice.webhooks()["deliveries"]
         for fault in self.practice.faults():

@@ -82,6 +82,7 @@ class Evidence:
     doctor: int
     server_errors: Sequence[tuple[float, str]]
     outages: Outages
+    workers_ended: datetime
     left_under_way: Mapping[str, int] = field(default_factory=dict)
 
     # --- the practice systems ---

@@ -21,8 +21,14 @@ KILLS: Final = {
     "restart_database": 2,
     "sandbox_gone": 2,
 }
+EVERY: Final = 4.0  # seconds between two kills, on average, where there is time enough
 OUTAGE: Final = (2.0, 6.0)  # seconds that the practice systems are gone
-WRITES: Final = {"oncall": ("POST", "PATCH"), "emr": ("POST", "PUT")}
+WRITES: Final = (  # a search of the EMR may be a POST too: only its creates
+    ("oncall", {"method": "POST"}),
+    ("oncall", {"method": "PATCH"}),
+    ("emr", {"method": "POST", "path": "/Appointment"}),
+    ("emr", {"method": "PUT"}),
+)
 
 # The practice systems' own accidents: kind → options drawn for it.
 ACCIDENTS: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
@@ -67,14 +73,15 @@ class Event:
     order: dict[str, Any] = field(default_factory=dict)
 
 
-def plan(seed: int, seconds: float, *, database_restarts: bool, every: float = 4.0) -> list[Event]:
-    """Each kind of kill once if there is time for it, more by weight; an accident in between each.
+def plan(seed: int, seconds: float, *, database_restarts: bool) -> list[Event]:
+    """Each kind of kill once, then more by weight, every four seconds or sooner; accidents in between.
 
     Nothing is broken in the last tenth, so that not all of it lies in the time of healing.
     """
     random = Random(f"{seed}:faults")
     kinds = [kind for kind in KILLS if database_restarts or kind != "restart_database"]
     usable = seconds * 0.9
+    every = min(EVERY, usable / (len(kinds) + 1))
     events = []
     for number, at in enumerate(_moments(random, usable, every)):
         bag = kinds if number < len(kinds) else random.choices(kinds, [KILLS[k] for k in kinds])

@@ -71,17 +71,27 @@ PLACES: Final = (
         doctors=(("Dr. Noor Aziz", 12, "34"),),
     ),
 )
-TYPES: Final = (("Video*", "online"), ("Phone*", "phone"), ("Office*", "inperson"), ("Lab*", "skip"))
+TYPES: Final = (
+    ("Video*", "online"),
+    ("Phone*", "phone"),
+    ("Office*", "inperson"),
+    ("Lab*", "skip"),
+)
 EMR_TYPES: Final = ("Video visit", "Video visit", "Phone call", "Office visit")
 ODD_TYPES: Final = ("Lab draw", "Home kit pilot")
 
 
-def held_as(place: Place, emr_type: str | None) -> str | None:
-    """How a visit of this EMR type is held in OnCall; None where the table does not say."""
+def held_by_rule(emr_type: str | None) -> str | None:
+    """How a visit of this EMR type is held in OnCall; None where no line of the table fits."""
     for pattern, held in TYPES:
         if emr_type and fnmatch.fnmatchcase(emr_type.casefold(), pattern.casefold()):
             return held
-    return place.default_type or None
+    return None
+
+
+def held_as(place: Place, emr_type: str | None) -> str | None:
+    """The same, or the division's default."""
+    return held_by_rule(emr_type) or place.default_type or None
 
 
 def iso(moment: datetime) -> str:
@@ -95,7 +105,8 @@ def some_start(random: Random) -> datetime:
 
 
 def seed_lists(random: Random, visits: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What both systems hold at first: people, places, and visits on which they agree."""
+    """What both systems hold at first: people, places, and visits; on every fourth they differ, so that
+    staff have something to do from the first minute."""
     oncall: dict[str, Any] = {
         "divisions": [
             {"id": p.number, "name": p.name, "time_zone": "America/Toronto"} for p in PLACES
@@ -123,6 +134,7 @@ def seed_lists(random: Random, visits: int) -> tuple[dict[str, Any], dict[str, A
         place, patient = PLACES[n % len(PLACES)], random.choice(PATIENTS)
         _, number, practitioner = random.choice(place.doctors)
         start, kind = iso(some_start(random)), random.choice(EMR_TYPES)
+        later = iso(some_start(random)) if n % 4 == 3 else start
         oncall_id, emr_id = 2001 + n, f"9{2001 + n}"
         oncall["appointments"].append(
             {
@@ -139,7 +151,7 @@ def seed_lists(random: Random, visits: int) -> tuple[dict[str, Any], dict[str, A
         emr["appointments"].append(
             {
                 "id": emr_id,
-                "start": start,
+                "start": later,
                 "minutes": 30,
                 "patient": patient.id,
                 "practitioner": practitioner,
