@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django_q.models import Schedule
 
-from appointments import remotes
+from appointments import clocks, remotes
 from appointments.configuration import relations, rules, snapshot
 from appointments.models import Connection, Division, Heartbeat, Membership, Provider, Role
 from emr_adapters.base import Adapter
@@ -78,6 +78,7 @@ def examine() -> Iterator[Finding]:
         "oncall__credentials", "emr__credentials"
     ):
         yield from _examine_division(division, remotes_by_key)
+    yield from _examine_clock()
     yield from _examine_worker(timezone.now())
 
 
@@ -306,6 +307,19 @@ def _examine_provider(
 
 
 # --- the worker ------------------------------------------------------------------------------------
+
+
+def _examine_clock() -> Iterator[Finding]:
+    """Only a clock that is wrong is worth a line."""
+    ahead = clocks.seconds_ahead()
+    if abs(ahead) > clocks.MOST_OFF:
+        where = "ahead of" if ahead > 0 else "behind"
+        yield Finding(
+            "clock",
+            WRONG,
+            f"This machine's clock is {abs(ahead):.0f} s {where} the database's.",
+            "Set it by the network (NTP), on every host and on the database's.",
+        )
 
 
 def _examine_worker(now: datetime) -> Iterator[Finding]:

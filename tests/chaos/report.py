@@ -43,7 +43,7 @@ def lines(
         f"Clinic: {sum(tally.counts.values())} deeds",
         *_table(tally.counts),
         "Broken: "
-        + ", ".join(f"{n} × {kind.replace('_', ' ')}" for kind, n in _kills(attack).items()),
+        + ", ".join(f"{n} x {kind.replace('_', ' ')}" for kind, n in _kills(attack).items()),
         "Accidents of the practice systems that struck: " + _hits(attack.accident_hits),
         f"Requests to the practice systems: {len(evidence.requests)}, "
         f"writes {len(evidence.writes)}, webhooks {len(evidence.webhooks)}",
@@ -62,11 +62,11 @@ def lines(
 
 
 def _table(counts: Counter[str]) -> list[str]:
-    """One line a person: deed (answer) × number."""
+    """One line a person: deed (answer) x number."""
     by_person: dict[str, list[str]] = defaultdict(list)
     for what, number in sorted(counts.items()):
         person, _, deed = what.partition(": ")
-        by_person[person].append(f"{deed} × {number}")
+        by_person[person].append(f"{deed} x {number}")
     return [f"  {person}: {', '.join(deeds)}" for person, deeds in by_person.items()]
 
 
@@ -75,7 +75,7 @@ def _kills(attack: Attack) -> Counter[str]:
 
 
 def _hits(hits: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} × {n}" for name, n in sorted(hits.items()) if n) or "none"
+    return ", ".join(f"{name} x {n}" for name, n in sorted(hits.items()) if n) or "none"
 
 
 def _recoveries(found: Sequence[Recovery]) -> str:
