@@ -56,7 +56,8 @@ def lease_of(task: str, *ids: int | str) -> str:
 def waiting() -> int:
     """Tasks that nobody has taken yet. One that is being worked on, or was lost with its cluster, makes
     nobody wait."""
-    return OrmQ.objects.filter(lock__lte=timezone.now()).count()
+    number: int = OrmQ.objects.filter(lock__lte=timezone.now()).count()
+    return number
 
 
 class Due:

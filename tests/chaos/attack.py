@@ -75,6 +75,7 @@ class Attack:
         ] = []  # webhooks that an earlier life of the sandbox sent
         self.accident_hits: dict[str, int] = {}
         self.owners: dict[int, str] = {}
+        self.outage: threading.Thread | None = None
 
     def run(self, events: list[Event], began: float, ends: float) -> None:
         """Do each at its time; what is late (an outage takes its time) is done as soon as may be."""
@@ -220,15 +221,28 @@ class Attack:
         return f": back after {time.time() - began:.1f} s"
 
     def _sandbox_gone(self, event: Event) -> str:
-        began = time.time()
+        """Beside everything else that goes on."""
+        if self.outage is not None and self.outage.is_alive():
+            return ": is away already"
+        low, high = OUTAGE
+        seconds = low + event.choice * (high - low)
         self.remember()
         self.practice.clear_faults()
+        self.outage = threading.Thread(target=self._without_sandbox, args=(seconds,), daemon=True)
+        self.outage.start()
+        return f" for {seconds:.0f} s"
+
+    def _without_sandbox(self, seconds: float) -> None:
+        began = time.time()
         self.supervisor.stop("sandbox")
-        low, high = OUTAGE
-        time.sleep(low + event.choice * (high - low))
+        time.sleep(seconds)
         self.supervisor.again("sandbox")
         self.outages.sandbox.append((began, time.time()))
-        return f": back after {time.time() - began:.1f} s"
+
+    def await_sandbox(self) -> None:
+        """Until the last outage is over."""
+        if self.outage is not None:
+            self.outage.join(90)
 
     def remember(self) -> None:
         """Before the practice systems end: how each webhook was answered, and which accidents struck."""

@@ -153,6 +153,7 @@ class Run:
         self.attack.run(events, began, began + self.order.seconds)
         time.sleep(max(began + self.order.seconds - time.time(), 0))
         self.clinic.close()
+        self.attack.await_sandbox()
         self.practice.flush_webhooks()
         self.practice.webhooks(mode="deliver")
         self.attack.remember()
