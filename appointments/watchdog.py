@@ -48,7 +48,9 @@ class Signs:
 
     started_at: float
     last_at: float | None = None
-    unseen_since: float | None = None  # a piece of work has ended, and the monitor has seen none since
+    unseen_since: float | None = (
+        None  # a piece of work has ended, and the monitor has seen none since
+    )
     busy: dict[int, float] = field(default_factory=dict)
     held: set[int] = field(default_factory=set)
     rest: bytes = b""

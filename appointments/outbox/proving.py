@@ -25,12 +25,14 @@ from appointments.mismatches import compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push, Run
 from appointments.outbox.ending import give_up, put_back
 from emr_adapters.base import Adapter
-from emr_adapters.errors import NotFound, TemporaryError
+from emr_adapters.errors import NotConfigured, NotFound, PermanentError, TemporaryError
 from emr_adapters.records import Group, Side
 
 READ_BACK_AFTER: Final = (1, 5, 30)  # seconds
+LOOK_AGAIN_AFTER: Final = timedelta(minutes=2)
 LIST_AGAIN_AFTER: Final = timedelta(minutes=2)
 MOST_CREATES: Final = 2
+LONGEST_LOOK: Final = timedelta(minutes=15)  # what cannot be read by then is a person's to look at
 COMPARED_AFTER_CREATE: Final = (Group.WHEN, Group.TYPE)
 
 
@@ -46,6 +48,9 @@ def read_back(push: Push, adapters: Mapping[Side, Adapter]) -> None:
             shown = _shows(push, pair, target_id)
         except NotFound:
             shown = False  # a record may take a moment to appear after a create
+        except PermanentError as error:
+            _cannot_look(push, error)
+            return
     if shown:
         _done(push, pair, target_id, adapters[side])
         return
@@ -81,12 +86,28 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     target_id = _id_at(pair, side)
     if pair.division is None:
         return
-    mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+    try:
+        mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+    except (NotFound, PermanentError) as error:
+        _cannot_look(push, error)
+        return
     if _shows(push, _pair(push), target_id):
         _done(push, pair, target_id, adapters[side])
         return
     push.sent_at = None
     put_back(push, Push.Status.WAITING, timezone.now() + timedelta(seconds=READ_BACK_AFTER[1]))
+
+
+def _cannot_look(push: Push, error: NotFound | PermanentError) -> None:
+    """Its record was deleted meanwhile, or cannot be read: what was sent is not known for some time, and
+    then a person's to find out. Raises NotConfigured on: that pauses the connection."""
+    if isinstance(error, NotConfigured):
+        raise error
+    if timezone.now() - (push.sent_at or push.created_at) >= LONGEST_LOOK:
+        give_up(push, "outcome_unknown", f"Whether it arrived cannot be seen: {error}")
+        return
+    push.error_code, push.error = error.code, str(error)[:500]
+    put_back(push, push.status, timezone.now() + LOOK_AGAIN_AFTER)
 
 
 def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:

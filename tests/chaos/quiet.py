@@ -25,8 +25,9 @@ def under_way() -> dict[str, int]:
     """How much of each kind is not finished; empty when all is quiet."""
     now = timezone.now()
     soon = now + SOON
+    in_hand = Push.objects.filter(status__in=Push.UNDER_HAND)
     counts = {
-        "writes in hand": Push.objects.filter(status__in=Push.UNDER_HAND).count(),
+        "writes in hand": in_hand.exclude(claimed_at=None, not_before__gt=soon).count(),
         "writes due": Push.objects.filter(status="waiting", not_before__lte=soon).count(),
         "webhooks waiting": Delivery.objects.filter(status="stored").count(),
         "visits to compare": Pair.objects.due(now).count(),
