@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.utils import timezone
+from django_q.models import Schedule
 
 from appointments.core.policy import Permission, Subject, default_policy
 from appointments.models import Appointment, Decision, Delivery, Division, Mismatch, Pair, Push
@@ -343,14 +344,16 @@ def no_log_tells_a_secret_or_a_patient(evidence: Evidence) -> Breaches:
 
 
 def everybody_works_again(evidence: Evidence) -> Breaches:
-    """Each worker did something again within the bound after each kill; nothing is left half done;
-    `manage.py doctor` finds nothing wrong."""
+    """Each worker did something again within the bound after each kill; nothing is left half done; there
+    is one schedule, however often workers started; `manage.py doctor` finds nothing wrong."""
     for one in evidence.recoveries:
         if one.seconds is None or one.seconds > evidence.recovered_within:
             took = "never" if one.seconds is None else f"after {one.seconds:.0f} s"
             yield f"{one.worker} worked again {took} ({one.kind})"
     for what, number in evidence.left_under_way.items():
         yield f"not quiet in time: {number} {what}"
+    if Schedule.objects.count() != 1:
+        yield f"there are {Schedule.objects.count()} schedules"
     if evidence.doctor:
         yield f"manage.py doctor ended with {evidence.doctor}"
 

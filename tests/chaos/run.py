@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ SHORT: Final = 120.0
 PATIENCE: Final = 480.0  # seconds until all is quiet; a webhook's last try comes after six minutes
 PATIENCE_SHORT: Final = 25.0
 JUMPS: Final = 3
+PASS_LASTS: Final = 240.0  # seconds; a cancel delay and some read-backs are waited for
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ class Run:
         time.sleep(max(began + self.order.seconds - time.time(), 0))
         self.clinic.close()
         self.attack.await_sandbox()
+        self.supervisor.await_ready("sandbox")
         self.practice.flush_webhooks()
         self.practice.webhooks(mode="deliver")
         self.attack.remember()
@@ -219,7 +222,12 @@ class Run:
 
     def _pass(self) -> dict[str, Any]:
         log = self.logs / "commands.log"
-        done = product.manage(self.settings, log, "sync", "--full", "--json", seconds=300)
+        try:
+            done = product.manage(
+                self.settings, log, "sync", "--full", "--json", seconds=PASS_LASTS
+            )
+        except subprocess.TimeoutExpired:
+            return {"complete": False, "divisions": []}
         result: dict[str, Any] = done.data
         return result
 
