@@ -16,7 +16,7 @@ from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.mirror.storing import reading_of
 from appointments.models import Appointment, Pair, Push
-from appointments.outbox.ending import drop
+from appointments.outbox.ending import drop, give_up
 from emr_adapters.base import Adapter
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import AppointmentRecord, Group, Side, record_from_json
@@ -31,7 +31,7 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
     found = _reread(push, pair, adapters)
     plan = None if found else _still_meant(push)
     if plan is None:
-        drop(push, "exists" if found else "changed")
+        _end_unsent(push, found=found)
         return False
     pair = _load_pair(push)
     row = pair.half(plan.side)
@@ -50,6 +50,21 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
         details={"push": push.pk, "plan": push.plan, "before": push.before, "mails": push.mails},
     )
     return True
+
+
+def _end_unsent(push: Push, *, found: bool) -> None:
+    """What exists already is joined by the comparison that follows. Where that did not happen (a person
+    told the two apart, and the other still carries our reference) the same would come again for ever."""
+    if not found:
+        drop(push, "changed")
+        return
+    before = Push.objects.filter(pair=push.pair_id, fingerprint=push.fingerprint)
+    if before.filter(status=Push.Status.DROPPED, error_code="exists").exists():
+        give_up(
+            push, "exists", "A visit that was told apart from this one still carries its reference."
+        )
+    else:
+        drop(push, "exists")
 
 
 def _load_pair(push: Push) -> Pair:
