@@ -116,7 +116,8 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
     if pair.division is None or source is None:
         return ""
     connection = pair.division.connection(side)
-    if adapter.capabilities.find_by_reference:
+    searched = adapter.capabilities.find_by_reference
+    if searched:
         for reading in adapter.find_by_reference(source.remote_id):
             mirror.store(
                 connection,
@@ -125,10 +126,21 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
                 reading=reading_of(connection, adapter),
                 parse=adapter.parse,
             )
-    elif push.sent_at and not _listed_since(push, _list_needed(push.sent_at)):
+    carrying = _carrying(push, connection, source.remote_id)
+    if carrying or push.sent_at is None:
+        return carrying
+    # A search tells enough at once; two minutes later only a complete list does, and where changes can
+    # be searched for the next one comes at night.
+    needed = _list_needed(push.sent_at)
+    if (needed or not searched) and not _listed_since(push, needed):
         _list(connection, adapter)
+    return _carrying(push, connection, source.remote_id)
+
+
+def _carrying(push: Push, connection: Connection, reference: str) -> str:
+    """The new record that names the source, as far as the mirror knows."""
     carrying = connection.appointments.filter(
-        reference=source.remote_id, first_seen_at__gte=push.created_at - timedelta(minutes=1)
+        reference=reference, first_seen_at__gte=push.created_at - timedelta(minutes=1)
     )
     return carrying.values_list("remote_id", flat=True).first() or ""
 

@@ -89,6 +89,24 @@ def test_create_that_never_arrived_is_sent_once_more_after_looking_twice(clinic:
     assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
 
 
+def test_create_in_the_emr_that_never_arrived_does_not_wait_for_the_nightly_list(clinic: Clinic):
+    clinic.book_oncall(at(15), provider=9)
+    clinic.sync()
+    clinic.practice.fault("emr", "drop_before", match={"method": "POST", "path": "/Appointment"})
+    with moving_clock() as clock:
+        click(clinic, "create_in_emr", "9")
+        clock.forward(seconds=9)
+        work_due()
+        assert statuses(clinic) == [("create", "unknown")]
+
+        clock.forward(minutes=3)
+        work_due()
+
+    assert statuses(clinic)[0] == ("create", "done")
+    assert clinic.writes().count(("POST", "/fhir/R4/Appointment")) == 2
+    assert len(clinic.emr_rows()) == 1
+
+
 def test_create_that_never_appears_is_sent_twice_and_then_asked(clinic: Clinic):
     clinic.book_emr(at(15))
     clinic.practice.fault("oncall", "drop_before", times=None, match=POST)
