@@ -15,7 +15,7 @@ import requests
 from sandbox.client import SandboxClient, SandboxRefused
 from tests.chaos import probing
 from tests.chaos.faults import OUTAGE, WRITES, Event
-from tests.chaos.processes import Supervisor, descendants, kill
+from tests.chaos.processes import Supervisor
 from tests.chaos.world import PLACES
 
 # quiet-seconds (20) until a frozen cluster is noticed, up to 30 s of backoff, and the start on a slow
@@ -109,37 +109,34 @@ class Attack:
 
     # --- workers ---
 
-    def _worker(self, event: Event) -> tuple[str, int]:
+    def _worker(self, event: Event) -> str:
         names = self.supervisor.names("worker-")
-        name = names[int(event.choice * len(names))]
-        return name, self.supervisor.pid(name) or 0
+        return names[int(event.choice * len(names))]
 
-    def _known(self, watchdog: int) -> set[int]:
-        """Processes of that worker that have done something."""
-        return {sign.pid for sign in probing.signs(self.probes) if sign.watchdog == watchdog}
+    def _at_work(self, name: str) -> set[int]:
+        """Processes of that worker that have done something and still run."""
+        watchdog = self.supervisor.pid(name)
+        known = {s.pid for s in probing.signs(self.probes) if s.watchdog == watchdog}
+        return known & set(self.supervisor.family(name))
 
     def _hit(self, kind: str, name: str, pids: set[int]) -> str:
-        killed = frozenset(pid for pid in pids if kill(pid))
+        killed = frozenset(pid for pid in pids if self.supervisor.kill(pid))
         if not killed:
             return NOBODY
         self.wounds.append(Wound(kind, name, time.time(), killed))
         return f": {name}, {len(killed)} killed"
 
     def _kill_worker(self, event: Event) -> str:
-        name, watchdog = self._worker(event)
-        alive = sorted(self._known(watchdog) & set(descendants(watchdog)))
-        chosen = {alive[int(event.choice * 7919) % len(alive)]} if alive else set()
-        return self._hit(event.kind, name, chosen)
+        name = self._worker(event)
+        return self._hit(event.kind, name, one_of(self._at_work(name), event))
 
     def _kill_helper(self, event: Event) -> str:
         """Of the deepest processes one that never worked: django-q2's pusher or monitor."""
-        name, watchdog = self._worker(event)
-        family = descendants(watchdog)
+        name = self._worker(event)
+        family, working = self.supervisor.family(name), self._at_work(name)
         deepest = max(family.values(), default=0)
-        known = self._known(watchdog)
-        others = sorted(p for p, depth in family.items() if depth == deepest and p not in known)
-        chosen = {others[int(event.choice * 7919) % len(others)]} if others else set()
-        return self._hit(event.kind, name, chosen)
+        helpers = {p for p, at in family.items() if at == deepest > 2 and p not in working}
+        return self._hit(event.kind, name, one_of(helpers, event))
 
     def _kill_sentinel(self, event: Event) -> str:
         return self._at_depth(event, 2)
@@ -148,12 +145,13 @@ class Attack:
         return self._at_depth(event, 1)
 
     def _at_depth(self, event: Event, depth: int) -> str:
-        name, watchdog = self._worker(event)
-        found = {pid for pid, at in descendants(watchdog).items() if at == depth}
+        name = self._worker(event)
+        found = {pid for pid, at in self.supervisor.family(name).items() if at == depth}
         return self._hit(event.kind, name, found)
 
     def _kill_watchdog(self, event: Event) -> str:
-        name, watchdog = self._worker(event)
+        name = self._worker(event)
+        watchdog = self.supervisor.pid(name)
         return self._hit(event.kind, name, {watchdog} if watchdog else set())
 
     def _kill_in_write(self, event: Event) -> str:
@@ -186,31 +184,31 @@ class Attack:
             self.practice.oncall_change(row["id"], duration=row["duration"] + 15)
 
     def _hit_all(self, kind: str) -> list[str]:
-        said = []
-        for name in self.supervisor.names("worker-"):
-            watchdog = self.supervisor.pid(name) or 0
-            said.append(self._hit(kind, name, self._known(watchdog) & set(descendants(watchdog))))
-        return said
+        return [
+            self._hit(kind, name, self._at_work(name)) for name in self.supervisor.names("worker-")
+        ]
 
     def _kill_all(self, event: Event) -> str:
         for name in self.supervisor.names("worker-"):
-            watchdog = self.supervisor.pid(name) or 0
-            family = {watchdog, *descendants(watchdog)} if watchdog else set()
-            self._hit(event.kind, name, family)
-        web = self.supervisor.pid("web") or 0
-        for pid in [web, *descendants(web)] if web else []:
-            kill(pid)
+            self._hit(event.kind, name, self._whole(name))
+        for pid in self._whole("web"):
+            self.supervisor.kill(pid)
         return ""
+
+    def _whole(self, name: str) -> set[int]:
+        """A program with all that is under it."""
+        pid = self.supervisor.pid(name)
+        return {pid, *self.supervisor.family(name)} if pid else set()
 
     # --- the others ---
 
     def _kill_web(self, event: Event) -> str:
-        family = sorted(descendants(self.supervisor.pid("web") or 0))
-        return "" if family and kill(family[int(event.choice * len(family))]) else NOBODY
+        chosen = one_of(set(self.supervisor.family("web")), event)
+        return "" if any(self.supervisor.kill(pid) for pid in chosen) else NOBODY
 
     def _kill_web_parent(self, event: Event) -> str:
         web = self.supervisor.pid("web")
-        return "" if web and kill(web) else NOBODY
+        return "" if web and self.supervisor.kill(web) else NOBODY
 
     def _restart_database(self, event: Event) -> str:
         if self.restart_database is None:
@@ -275,6 +273,12 @@ class Attack:
             pid = self.supervisor.pid(name)
             if pid is not None:
                 self.owners[pid] = name
+
+
+def one_of(pids: set[int], event: Event) -> set[int]:
+    """At most one, by the event's draw."""
+    ordered = sorted(pids)
+    return {ordered[int(event.choice * 7919) % len(ordered)]} if ordered else set()
 
 
 class Prober(threading.Thread):

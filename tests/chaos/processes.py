@@ -88,6 +88,21 @@ class Supervisor:
         process = self.lives[name].process
         return process.pid if process is not None and process.poll() is None else None
 
+    def family(self, name: str) -> dict[int, int]:
+        """The processes under a program: pid → depth; empty while it is down."""
+        pid = self.pid(name)
+        return {} if pid is None else descendants(pid)
+
+    def kill(self, pid: int) -> bool:
+        """kill -9, of a process of this run and no other; False where there is none."""
+        if pid <= 1 or pid == os.getpid() or not carries(pid, self.mark):
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
     def names(self, prefix: str) -> list[str]:
         return sorted(name for name in self.lives if name.startswith(prefix))
 
@@ -179,7 +194,12 @@ class Supervisor:
 
 
 def descendants(pid: int) -> dict[int, int]:
-    """Every process under ``pid`` that still runs: pid → its depth, 1 for a child."""
+    """Every process under ``pid`` that still runs: pid → its depth, 1 for a child.
+
+    Raises ValueError for what is no process of its own: under 0 and 1 there is the whole machine.
+    """
+    if pid <= 1:
+        raise ValueError(f"{pid} is no process of ours")
     parents: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -200,10 +220,11 @@ def descendants(pid: int) -> dict[int, int]:
     return depths
 
 
-def kill(pid: int) -> bool:
-    """kill -9; False where it was gone already."""
+def carries(pid: int, mark: str) -> bool:
+    """Whether that process was started, directly or not, by the run of this mark."""
+    wanted = f"{MARK}={mark}".encode()
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
         return False
-    return True
+    return any(word == wanted or word.startswith(wanted + b"#") for word in words)

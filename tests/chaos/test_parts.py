@@ -18,7 +18,7 @@ from appointments.models import Heartbeat, Push
 from tests.chaos import faults, quiet
 from tests.chaos.evidence import Visit, as_write, fits, gaps, quantile
 from tests.chaos.invariants import differences
-from tests.chaos.processes import Program, Supervisor, descendants, kill
+from tests.chaos.processes import Program, Supervisor, descendants
 from tests.chaos.world import PLACES
 from tests.make import make_division, make_pair, make_push
 
@@ -197,7 +197,7 @@ def test_killed_program_is_started_again(supervisor: Supervisor):
     supervisor.start(Program("sleeper", SLEEPS, dict(os.environ)))
     first = supervisor.pid("sleeper")
     assert first is not None
-    assert kill(first)
+    assert supervisor.kill(first)
     wait_until(lambda: supervisor.pid("sleeper") not in (None, first))
     assert supervisor.lives["sleeper"].starts == 2
 
@@ -211,12 +211,27 @@ def test_stopped_program_stays_down_until_it_is_wanted_again(supervisor: Supervi
 
 
 @linux_only
-def test_children_are_found_by_their_depth():
-    with subprocess.Popen(HAS_A_CHILD) as process:
-        try:
-            wait_until(lambda: descendants(process.pid))
-            assert list(descendants(process.pid).values()) == [1]
-            assert descendants(os.getpid())[process.pid] == 1
-        finally:
-            for pid in [*descendants(process.pid), process.pid]:
-                kill(pid)
+def test_children_are_found_by_their_depth(supervisor: Supervisor):
+    supervisor.start(Program("parent", HAS_A_CHILD, dict(os.environ)))
+    wait_until(lambda: supervisor.family("parent"))
+    assert list(supervisor.family("parent").values()) == [1]
+    parent = supervisor.pid("parent")
+    assert parent is not None
+    assert descendants(os.getpid())[parent] == 1
+
+
+@linux_only
+def test_only_processes_of_the_run_are_killed(supervisor: Supervisor):
+    """A program that is down has no family: under process 0 there is the whole machine."""
+    supervisor.start(Program("sleeper", SLEEPS, dict(os.environ)))
+    supervisor.stop("sleeper")
+    assert supervisor.family("sleeper") == {}
+    for pid in (-1, 0, 1):
+        with pytest.raises(ValueError, match="no process of ours"):
+            descendants(pid)
+        assert supervisor.kill(pid) is False
+    with subprocess.Popen(SLEEPS) as stranger:
+        assert supervisor.kill(stranger.pid) is False
+        assert supervisor.kill(os.getpid()) is False
+        assert stranger.poll() is None
+        stranger.terminate()
