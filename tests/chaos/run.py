@@ -24,7 +24,7 @@ SEEDED_VISITS: Final = 30
 # So short a run does not wait for the claims of the dead to run out: time is put forward instead.
 SHORT: Final = 120.0
 PATIENCE: Final = 480.0  # seconds until all is quiet; a webhook's last try comes after six minutes
-PATIENCE_SHORT: Final = 15.0
+PATIENCE_SHORT: Final = 12.0
 JUMPS: Final = 2
 PASS_LASTS: Final = 240.0  # seconds; a cancel delay and some read-backs are waited for
 
