@@ -20,6 +20,7 @@ from appointments.core.kinds import Operation
 from appointments.core.plans import target_practitioner, value_from_json
 from appointments.core.values import ProviderValue
 from appointments.gathering import Gatherer
+from appointments.gathering.claims import told_apart
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push, Run
@@ -126,7 +127,7 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
                 reading=reading_of(connection, adapter),
                 parse=adapter.parse,
             )
-    carrying = _carrying(push, connection, source.remote_id)
+    carrying = _carrying(push, connection, source)
     if carrying or push.sent_at is None:
         return carrying
     # A search tells enough at once; two minutes later only a complete list does, and where changes can
@@ -134,15 +135,16 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
     needed = _list_needed(push.sent_at)
     if (needed or not searched) and not _listed_since(push, needed):
         _list(connection, adapter)
-    return _carrying(push, connection, source.remote_id)
+    return _carrying(push, connection, source)
 
 
-def _carrying(push: Push, connection: Connection, reference: str) -> str:
-    """The new record that names the source, as far as the mirror knows."""
+def _carrying(push: Push, connection: Connection, source: Appointment) -> str:
+    """The new record that names the source, as far as the mirror knows; not one that a person told apart
+    from it, which may name it still."""
     carrying = connection.appointments.filter(
-        reference=reference, first_seen_at__gte=push.created_at - timedelta(minutes=1)
+        reference=source.remote_id, first_seen_at__gte=push.created_at - timedelta(minutes=1)
     )
-    return carrying.values_list("remote_id", flat=True).first() or ""
+    return next((row.remote_id for row in carrying if not told_apart(source, row)), "")
 
 
 def _list_needed(sent_at: datetime) -> timedelta:
