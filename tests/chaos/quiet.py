@@ -29,7 +29,7 @@ def under_way() -> dict[str, int]:
     counts = {
         "writes in hand": in_hand.exclude(claimed_at=None, not_before__gt=soon).count(),
         "writes due": Push.objects.filter(status="waiting", not_before__lte=soon).count(),
-        "webhooks waiting": Delivery.objects.filter(status="stored").count(),
+        "webhooks waiting": Delivery.objects.filter(status="stored", not_before__lte=soon).count(),
         "visits to compare": Pair.objects.due(now).count(),
         "clicks settling": Mismatch.objects.filter(status="settling").count(),
         "tasks": OrmQ.objects.count(),
