@@ -8,7 +8,7 @@ PRODUCTION := ENV_FILE= DEBUG=0 SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-config \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock
+.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock chaos
 
 check: environment browser format lint types layers templates migrations locked deploy
 	@echo "make check: all good"
@@ -54,6 +54,13 @@ fmt: environment
 # The quick part: no PostgreSQL, no browser.
 test: environment
 	$(BIN)/python -m pytest -q -n 2
+
+# The real programs, killed at random while a clinic works; both databases. The seed replays what is done
+# and what is broken.
+MINUTES ?= 10
+SEED ?=
+chaos: environment
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lock: environment
 	$(LOCK) requirements.in -o requirements.txt

@@ -45,6 +45,7 @@ def run() -> None:
     signals.post_spawn.connect(_up)
     signals.pre_execute.connect(_begin)
     signals.post_execute_in_worker.connect(_end)
+    signals.post_execute.connect(_seen)
     django_q.worker.error_reporter = failures
     Conf.BROKER_CLASS = f"{__name__}.Broker"
     Cluster().start()
@@ -114,6 +115,11 @@ def _end(task: dict[str, Any], **_: Any) -> None:
     if not task["success"]:
         task["result"] = failures.last
     tell("end", os.getpid())
+
+
+def _seen(**_: Any) -> None:
+    """Sent by the monitor."""
+    tell("seen", os.getpid())
 
 
 class Failures:

@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 from django.db import transaction
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
@@ -52,6 +53,13 @@ def lease_of(task: str, *ids: int | str) -> str:
     return ":".join([task, *map(str, ids)])
 
 
+def waiting() -> int:
+    """Tasks that nobody has taken yet. One that is being worked on, or was lost with its cluster, makes
+    nobody wait."""
+    number: int = OrmQ.objects.filter(lock__lte=timezone.now()).count()
+    return number
+
+
 class Due:
     """Nudges what is due in the outbox and among the deliveries, now and again.
 
@@ -69,7 +77,7 @@ class Due:
         return self._each("read_delivery", deliveries.due_ids(AT_A_TIME))
 
     def _each(self, task: str, ids: list[int]) -> int:
-        if not ids or (length := OrmQ.objects.count()) > LONG_QUEUE:
+        if not ids or (length := waiting()) > LONG_QUEUE:
             return 0
         now = time.monotonic()
         patience = NOT_AGAIN_FOR if length <= SHORT_QUEUE else MUCH_LATER

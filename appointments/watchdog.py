@@ -1,12 +1,14 @@
 """Keeps one child program alive and honest; the standard library only.
 
 django-q2's cluster can freeze without ending: a worker that is killed while it waits for work dies
-holding the queue's lock, and no other worker ever gets any (its issue 23). So the child writes a line
-to a pipe at each sign of life. When none comes although somebody could have given one, the whole
-process group is killed and the child is started again.
+holding the queue's lock, and no other worker ever gets any (its issue 23). In the same way its monitor,
+which ticks off what was done: work goes on, and all of it is handed out again later, for ever. So the
+child writes a line to a pipe at each sign of life. When none comes although somebody could have given
+one, the whole process group is killed and the child is started again.
 
 Lines of the child: ``up PID`` (ready for work), ``begin PID``, ``end PID`` (one piece of work),
-``take ID``, ``done ID`` (what it holds from the shared queue, to be given back if it is killed).
+``seen PID`` (the monitor knows of one that ended), ``take ID``, ``done ID`` (what it holds from the
+shared queue, to be given back if it is killed).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ MOST_BACKOFF = 30.0
 class Limits:
     """All in seconds.
 
-    ``quiet``: so long may nothing be heard while a worker is free. ``busy``: after that, a piece of
+    ``quiet``: so long may nothing be heard while a worker is free, or of work that has ended. ``busy``: after that, a piece of
     work no longer excuses silence. ``start``: until the first sign. ``stop``: until a polite stop ends.
     """
 
@@ -46,6 +48,9 @@ class Signs:
 
     started_at: float
     last_at: float | None = None
+    unseen_since: float | None = (
+        None  # a piece of work has ended, and the monitor has seen none since
+    )
     busy: dict[int, float] = field(default_factory=dict)
     held: set[int] = field(default_factory=set)
     rest: bytes = b""
@@ -67,14 +72,23 @@ class Signs:
             case "begin":
                 self.last_at = now
                 self.busy[number] = now
-            case "end" | "up":
+            case "end":
+                self.last_at = now
+                self.busy.pop(number, None)
+                self.unseen_since = self.unseen_since or now
+            case "seen":
+                self.unseen_since = None
+            case "up":
                 self.last_at = now
                 self.busy.pop(number, None)
 
     def frozen(self, now: float, workers: int, limits: Limits) -> bool:
-        """Nothing was heard for too long, and at least one worker is not excused by its work."""
+        """Nothing was heard for too long, and at least one worker is not excused by its work; or
+        nobody takes note of work that has ended."""
         if self.last_at is None:
             return now - self.started_at > limits.start
+        if self.unseen_since is not None and now - self.unseen_since > limits.quiet:
+            return True
         excused = [
             pid
             for pid, since in list(self.busy.items())

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     from django.core.wsgi import get_wsgi_application
 
     from sandbox import server
-    from sandbox.world import addresses, hooks, reset, switches
+    from sandbox.world import addresses, hooks, journal, reset, switches
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     application = get_wsgi_application()
@@ -68,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
     host = f"[{options.host}]" if ":" in options.host else options.host
     addresses.announce({name: f"http://{host}:{srv.server_port}/" for name, srv in servers.items()})
     switches.live_in(folder / "switches.json")
+    if temporary is None:
+        journal.live_in(folder / "requests.jsonl")
     hooks.start(options.webhook_url)
     reset.ensure_keys()
     if options.demo:
@@ -81,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     sys.stdout.write(json.dumps(addresses.all_addresses()) + "\n")
     sys.stdout.flush()
     stop.wait()
+    journal.close()
     for srv in servers.values():
         srv.shutdown()
         srv.server_close()

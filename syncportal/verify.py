@@ -29,6 +29,7 @@ WITHOUT_DATABASE = [
     "core",
     "adapters",
     "sandbox",
+    "chaos/test_disk_full.py",
     "browser/test_demo.py",
     "test_bootstrap.py",
     "test_demo.py",

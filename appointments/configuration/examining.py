@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django_q.models import Schedule
 
-from appointments import alerts, remotes
+from appointments import alerts, clocks, remotes
 from appointments.configuration import relations, rules, snapshot
 from appointments.models import (
     Alert,
@@ -87,6 +87,7 @@ def examine() -> Iterator[Finding]:
     ):
         yield from _examine_division(division, remotes_by_key)
     yield from _examine_mail()
+    yield from _examine_clock()
     yield from _examine_worker(timezone.now())
 
 
@@ -351,6 +352,19 @@ def _examine_mail() -> Iterator[Finding]:
 
 
 # --- the worker ------------------------------------------------------------------------------------
+
+
+def _examine_clock() -> Iterator[Finding]:
+    """Only a clock that is wrong is worth a line."""
+    ahead = clocks.seconds_ahead()
+    if abs(ahead) > clocks.MOST_OFF:
+        where = "ahead of" if ahead > 0 else "behind"
+        yield Finding(
+            "clock",
+            WRONG,
+            f"This machine's clock is {abs(ahead):.0f} s {where} the database's.",
+            "Set it by the network (NTP), on every host and on the database's.",
+        )
 
 
 def _examine_worker(now: datetime) -> Iterator[Finding]:

@@ -296,12 +296,15 @@ class Gatherer:
         and a visit that counted on being named there would be asked about nowhere (law 1).
         """
         division, side = other.division, Side(other.side)
-        if division is None or self.rules(division).record is not side:
+        if division is None:
+            return False
+        rules = self.rules(division)
+        if rules.record is not side or rules.mode is Mode.PAUSED:
             return False
         half = self.half(other, self.book(division))
         pair = Pair.objects.get(**{side: other})
         if (
-            out_of_scope(half, self.rules(division), self.now) is not None
+            out_of_scope(half, rules, self.now) is not None
             or self._doubt(other, pair, division) is not None
             or self._is_replacement(other, half, division)
         ):

@@ -70,14 +70,13 @@ def store(
     A changed row makes its pair due for comparison; an unchanged one costs a single UPDATE.
     """
     with transaction.atomic():
-        held = (
-            Appointment.objects.select_for_update()
-            .filter(connection=connection, remote_id=record.id)
-            .first()
-        )
+        held = _held(connection, record)
         if held is None:
-            _create(connection, record, began_at, reading)
-            return Stored.NEW
+            if _create(connection, record, began_at, reading):
+                return Stored.NEW
+            held = _held(connection, record)
+        if held is None:
+            raise LookupError("a visit that was just stored cannot be found")
         if began_at < max(at for at in _told_at(held) if at is not None):
             return Stored.OLDER
         old = record_from_json(held.record)
@@ -109,12 +108,20 @@ def _told_at(held: Appointment) -> tuple[datetime | None, ...]:
     return held.read_began_at, held.not_found_at, held.gone_at
 
 
+def _held(connection: Connection, record: AppointmentRecord) -> Appointment | None:
+    """The mirror's row, locked."""
+    rows = Appointment.objects.select_for_update()
+    return rows.filter(connection=connection, remote_id=record.id).first()
+
+
 def _create(
     connection: Connection,
     record: AppointmentRecord,
     began_at: datetime,
     reading: str,
-) -> None:
+) -> bool:
+    """False where another process stored it meanwhile: a read-back and the webhook that it echoes in
+    meet here. Such a conflict is no error for the database either: it would log the whole row."""
     now = timezone.now()
     fresh = Appointment(
         connection=connection,
@@ -126,11 +133,13 @@ def _create(
         seen_at={str(group): now.isoformat() for group in own_words(record)},
     )
     _fill(fresh, record, record.raw, reading)
-    fresh.save()
-    _write_people(fresh, record)
-    Pair.objects.create(
-        **{fresh.side: fresh}, division=fresh.division, recheck_at=now, created_at=now
-    )
+    Appointment.objects.bulk_create([fresh], ignore_conflicts=True)
+    row = _held(connection, record)
+    if row is None or Pair.objects.filter(**{row.side: row}).exists():
+        return False
+    _write_people(row, record)
+    Pair.objects.create(**{row.side: row}, division=row.division, recheck_at=now, created_at=now)
+    return True
 
 
 def _fill(

@@ -12,7 +12,6 @@ from appointments.mismatches.owners import tell_owner
 from appointments.models import Pair, Push
 from appointments.outbox.holding import keep
 
-
 # What a worker learns about a push while it has it in hand.
 LEARNT: Final = (
     "attempts",

@@ -20,19 +20,22 @@ from appointments.core.kinds import Operation
 from appointments.core.plans import target_practitioner, value_from_json
 from appointments.core.values import ProviderValue
 from appointments.gathering import Gatherer
+from appointments.gathering.claims import told_apart
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import InHand, compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push, Run
 from appointments.outbox.ending import give_up, put_back
 from appointments.outbox.holding import keep
 from emr_adapters.base import Adapter
-from emr_adapters.errors import NotFound, TemporaryError
+from emr_adapters.errors import NotConfigured, NotFound, PermanentError, TemporaryError
 from emr_adapters.records import Group, Side
 
 READ_BACK_AFTER: Final = (1, 5, 30)  # seconds
 READ_BACK_AGAIN: Final = timedelta(seconds=30)
+LOOK_AGAIN_AFTER: Final = timedelta(minutes=2)
 LIST_AGAIN_AFTER: Final = timedelta(minutes=2)
 MOST_CREATES: Final = 2
+LONGEST_LOOK: Final = timedelta(minutes=15)  # what cannot be read by then is a person's to look at
 COMPARED_AFTER_CREATE: Final = (Group.WHEN, Group.TYPE)
 
 
@@ -48,6 +51,9 @@ def read_back(push: Push, adapters: Mapping[Side, Adapter]) -> None:
             shown = _shows(push, pair, target_id)
         except NotFound:
             shown = False  # a record may take a moment to appear after a create
+        except PermanentError as error:
+            _cannot_look(push, error)
+            return
     if shown:
         _done(push, pair, target_id)
         return
@@ -84,7 +90,11 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     target_id = _id_at(pair, side)
     if pair.division is None:
         return
-    mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+    try:
+        mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+    except (NotFound, PermanentError) as error:
+        _cannot_look(push, error)
+        return
     if _shows(push, _pair(push), target_id):
         _done(push, pair, target_id)
         return
@@ -98,13 +108,26 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     put_back(push, Push.Status.WAITING, timezone.now())
 
 
+def _cannot_look(push: Push, error: NotFound | PermanentError) -> None:
+    """Its record was deleted meanwhile, or cannot be read: what was sent is not known for some time, and
+    then a person's to find out. Raises NotConfigured on: that pauses the connection."""
+    if isinstance(error, NotConfigured):
+        raise error
+    if timezone.now() - (push.sent_at or push.created_at) >= LONGEST_LOOK:
+        give_up(push, "outcome_unknown", f"Whether it arrived cannot be seen: {error}")
+        return
+    push.error_code, push.error = error.code, str(error)[:500]
+    put_back(push, push.status, timezone.now() + LOOK_AGAIN_AFTER)
+
+
 def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
     """Our reference, wherever the target can be searched for it; "" if it is not there (yet)."""
     source = pair.half(side.other)
     if pair.division is None or source is None:
         return ""
     connection = pair.division.connection(side)
-    if adapter.capabilities.find_by_reference:
+    searched = adapter.capabilities.find_by_reference
+    if searched:
         for reading in adapter.find_by_reference(source.remote_id):
             mirror.store(
                 connection,
@@ -113,12 +136,24 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
                 reading=reading_of(connection, adapter),
                 parse=adapter.parse,
             )
-    elif push.sent_at and not _listed_since(push, _list_needed(push.sent_at)):
+    carrying = _carrying(push, connection, source)
+    if carrying or push.sent_at is None:
+        return carrying
+    # A search tells enough at once; two minutes later only a complete list does, and where changes can
+    # be searched for the next one comes at night.
+    needed = _list_needed(push.sent_at)
+    if (needed or not searched) and not _listed_since(push, needed):
         _list(connection, adapter)
+    return _carrying(push, connection, source)
+
+
+def _carrying(push: Push, connection: Connection, source: Appointment) -> str:
+    """The new record that names the source, as far as the mirror knows; not one that a person told apart
+    from it, which may name it still."""
     carrying = connection.appointments.filter(
         reference=source.remote_id, first_seen_at__gte=push.created_at - timedelta(minutes=1)
     )
-    return carrying.values_list("remote_id", flat=True).first() or ""
+    return next((row.remote_id for row in carrying if not told_apart(source, row)), "")
 
 
 def _list_needed(sent_at: datetime) -> timedelta:

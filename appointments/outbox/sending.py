@@ -35,7 +35,7 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
     found = _reread(push, pair, adapters)
     plan = None if found else _still_meant(push)
     if plan is None:
-        drop(push, "exists" if found else "changed")
+        _end_unsent(push, found=found)
         return False
     if _too_late(push):
         return False
@@ -59,6 +59,21 @@ def _too_late(push: Push) -> bool:
         return False
     give_up(push, TOO_LATE)
     return True
+
+
+def _end_unsent(push: Push, *, found: bool) -> None:
+    """What exists already is joined by the comparison that follows. Where that did not happen (a person
+    told the two apart, and the other still carries our reference) the same would come again for ever."""
+    if not found:
+        drop(push, "changed")
+        return
+    before = Push.objects.filter(pair=push.pair_id, fingerprint=push.fingerprint)
+    if before.filter(status=Push.Status.DROPPED, error_code="exists").exists():
+        give_up(
+            push, "exists", "A visit that was told apart from this one still carries its reference."
+        )
+    else:
+        drop(push, "exists")
 
 
 def _load_pair(push: Push) -> Pair:

@@ -20,7 +20,7 @@ from appointments.gathering.claims import identity_subject, people_subject, repl
 from appointments.mismatches import InHand, compare_pair, link, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Appointment, Decision, Mismatch, Pair, Push
-from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
+from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Side
 
@@ -36,7 +36,7 @@ def resolve(
     """Carry out one choice. Raises Stale, NotOffered, Mismatch.DoesNotExist."""
     _look_again(mismatch_id)
     with transaction.atomic():
-        mismatch = Mismatch.objects.select_for_update().get(pk=mismatch_id)
+        mismatch = locked(mismatch_id)
         if mismatch.status == Mismatch.Status.SETTLING and _same_click(mismatch, action, target):
             return mismatch  # a double click, or two people who agree: one effect
         if mismatch.status == Mismatch.Status.CLOSED or mismatch.version != version:

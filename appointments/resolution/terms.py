@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from appointments.models import Mismatch
+from appointments.models import Mismatch, Pair
 
 UNDO_SECONDS: Final = 8
 
@@ -23,3 +23,11 @@ class NotOffered(Exception):
     def __init__(self, reason: object) -> None:
         super().__init__(str(reason))
         self.reason = str(reason)
+
+
+def locked(mismatch_id: int) -> Mismatch:
+    """The mismatch, locked after its pair: comparing takes them in this order, and the other way round
+    a click and a comparison would wait for each other. Raises Mismatch.DoesNotExist."""
+    pair_id = Mismatch.objects.values_list("pair_id", flat=True).get(pk=mismatch_id)
+    Pair.objects.select_for_update().filter(pk=pair_id or 0).first()
+    return Mismatch.objects.select_for_update().get(pk=mismatch_id)

@@ -17,7 +17,7 @@ from appointments.mismatches import InHand, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Mismatch, Pair, Push
 from appointments.resolution.clicking import look_after
-from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
+from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Group, Side
 
@@ -28,7 +28,7 @@ def undo(*, mismatch_id: int, version: str, user: Any) -> Mismatch:
     Raises Stale and NotOffered as ``resolve`` does.
     """
     with transaction.atomic():
-        mismatch = Mismatch.objects.select_for_update().get(pk=mismatch_id)
+        mismatch = locked(mismatch_id)
         if mismatch.version != version:
             raise Stale(mismatch)
         what = _undo_waiting(mismatch) or _undo_decision(mismatch) or _write_back(mismatch, user)

@@ -45,6 +45,13 @@ class JournalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if is_outside(request):
             return self.get_response(request)
+        try:
+            with journal.in_progress():
+                return self._noted(request)
+        except journal.Closed:
+            return _hang_up(request)
+
+    def _noted(self, request: HttpRequest) -> HttpResponse:
         began = time.time()
         method, path = request.method, request.path
         raw = request.body if method in journal.WRITES else b""

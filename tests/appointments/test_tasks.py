@@ -391,6 +391,15 @@ def test_long_queue_is_not_made_longer(work, monkeypatch):
     assert nudges.Due().pushes() == 0
 
 
+def test_tasks_that_died_with_their_cluster_make_nobody_wait(work, monkeypatch):
+    """They stay in the table, locked, until they are handed out again minutes later."""
+    monkeypatch.setattr(nudges, "LONG_QUEUE", 1)
+    monkeypatch.setattr("appointments.nudges.outbox.due_ids", lambda limit: [9])
+    later = timezone.now() + timedelta(seconds=200)
+    OrmQ.objects.bulk_create(OrmQ(key="x", payload="", lock=later) for _ in range(2))
+    assert nudges.Due().pushes() == 1
+
+
 def test_click_is_nudged_when_its_eight_seconds_are_over(work):
     work.division.mode = "live"
     work.division.save()

@@ -21,7 +21,10 @@ say(f"up {os.getpid()}")
 open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
 """
 FREEZES = SPEAK + "time.sleep(60)"
-BEATS = SPEAK + "\nwhile True:\n    say(f'end {os.getpid()}')\n    time.sleep(0.1)"
+BEATS = SPEAK + (
+    "\nwhile True:\n    say(f'end {os.getpid()}')\n    say(f'seen {os.getpid()}')\n    time.sleep(0.1)"
+)
+NOBODY_SEES = SPEAK + "\nwhile True:\n    say(f'end {os.getpid()}')\n    time.sleep(0.1)"
 WORKS_LONG = SPEAK + "say(f'begin {os.getpid()}'); time.sleep(60)"
 HOLDS = SPEAK + "say('take 7'); say('take 8'); say('done 7'); time.sleep(60)"
 STUBBORN = SPEAK + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEATS
@@ -95,6 +98,28 @@ def test_child_that_beats_is_left_alone(run):
     wait_for(pids)
     time.sleep(1.5)
     assert (dog.restarts, dog.is_alive()) == (0, True)
+
+
+def test_child_whose_work_nobody_ticks_off_is_started_again(run):
+    dog, _, pids = run(NOBODY_SEES)
+    wait_for(lambda: len(pids()) == 2)
+    assert dog.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "frozen"),
+    [
+        ([(1.0, b"end 1\n"), (1.5, b"end 1\n")], False),
+        ([(1.0, b"end 1\n"), (1.7, b"end 1\n")], True),
+        ([(1.0, b"end 1\n"), (1.1, b"seen 2\n"), (1.7, b"end 1\n")], False),
+        ([(1.0, b"end 1\n"), (1.6, b"seen 2\n"), (1.7, b"end 1\n")], False),
+    ],
+)
+def test_work_that_was_seen_late_is_no_reason_to_end_the_child(lines, frozen):
+    signs = Signs(started_at=0)
+    for at, line in lines:
+        signs.read(line, at)
+    assert signs.frozen(lines[-1][0], 1, LIMITS) is frozen
 
 
 def test_worker_at_work_excuses_silence(run):

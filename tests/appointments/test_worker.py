@@ -20,6 +20,7 @@ from appointments import leases, schedules
 from appointments.management.commands import worker as command
 from appointments.models import Heartbeat
 from appointments.watchdog import exists
+from tests.chaos.processes import descendants
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -100,6 +101,20 @@ def test_worker_goes_on_after_its_idle_process_was_killed(start):
     assert second != first
     assert time.monotonic() - began < 30
     assert not exists(first)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@pytest.mark.django_db(transaction=True)
+def test_worker_goes_on_after_its_idle_monitor_was_killed(start):
+    """Else nothing that is done would ever be ticked off, and all of it be done again."""
+    process, _ = start("--quiet-seconds", "4")
+    worker = answer("os.getpid")
+    family = descendants(process.pid)
+    helpers = [pid for pid, depth in family.items() if depth == family[worker] and pid != worker]
+    for pid in helpers:  # the pusher, which is missed anyway, and the monitor
+        os.kill(pid, signal.SIGKILL)
+    assert answer("os.getpid", 60) != worker
+    wait_for(lambda: OrmQ.objects.count() == 0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -241,3 +241,36 @@ def test_direct_read_of_a_side_that_is_down_raises_and_keeps_the_mirror(clinic: 
 
     after = Appointment.objects.get(remote_id=oncall_id)
     assert (after.read_began_at, after.gone_at) == (before.read_began_at, None)
+
+
+@pytest.mark.parametrize("how", ["deleted", "unreadable"])
+def test_write_whose_record_cannot_be_looked_at_is_not_looked_for_for_ever(
+    clinic: Clinic, how: str
+):
+    """The pass ends, nothing is sent again, and after a quarter of an hour a person is asked."""
+    clinic.set(system_of_record="oncall")
+    oncall_id, emr_id = agreed(clinic, at(15))
+    clinic.practice.oncall_change(int(oncall_id), datetime=iso(at(16)))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("emr", "drop_before", match={"method": "PUT"})
+    assert outbox.work_one()
+    assert statuses(clinic) == [("update", "unknown")]
+    if how == "deleted":
+        clinic.practice.emr_delete(emr_id)
+    else:
+        order = {"times": None, "match": {"method": "GET", "path": f"/Appointment/{emr_id}"}}
+        clinic.practice.fault("emr", "html200", **order)
+
+    with moving_clock() as clock:
+        clock.run()
+        assert sum(clock.slept) < 120
+        assert statuses(clinic) == [("update", "unknown")]
+        for _ in range(4):
+            clock.forward(minutes=5)
+            work_due()
+        assert statuses(clinic)[0] == ("update", "failed")
+        compare()
+
+    assert [method for method, _ in clinic.writes()] == ["PUT"]
+    assert len(clinic.open()) == 1

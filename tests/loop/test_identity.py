@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from appointments.mismatches.comparing import look_again
 from appointments.models import Decision, Pair
 from tests.loop.clinic import ONCALL_SYSTEM, ONCALL_URL, Clinic, at, iso
 from tests.loop.desk import (
@@ -14,6 +15,7 @@ from tests.loop.desk import (
     click,
     compare,
     read_both,
+    seed_agreed,
     take_back,
     targets,
     work_due,
@@ -326,3 +328,26 @@ def test_accents_and_order_of_a_name_do_not_part_anybody(clinic: Clinic):
 
     assert clinic.pair(emr_id).linked_by == "identity"
     assert clinic.open() == []
+
+
+def test_visit_told_apart_from_one_that_still_names_it_is_asked_about_and_not_tried_for_ever(
+    clinic: Clinic,
+):
+    """Its create finds the other by the reference, each time: a person has to take that away."""
+    clinic.set(system_of_record="oncall", policy={"emr_to_oncall": {"create": "never"}})
+    clinic.luc.divisions.clear()  # one provider: nothing is left to ask about a create
+    ((oncall_id, emr_id),) = seed_agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(18)))
+    clinic.sync()
+    click(clinic, "not_a_match")
+    look_again([clinic.division])
+    compare()
+    work_due()
+
+    asked = clinic.only()
+    assert (asked.kind, asked.oncall_id) == ("push_failed", oncall_id)
+    assert len(clinic.emr_rows()) == 1
+    assert [(push.status, push.error_code) for push in clinic.pushes()] == [
+        ("dropped", "exists"),
+        ("failed", "exists"),
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from appointments import outbox
-from appointments.models import Pair, Push
+from appointments.models import Division, Pair, Push
 from tests.loop.clinic import ONCALL_URL, Clinic, at, iso
 from tests.loop.desk import (
     actions,
@@ -240,3 +242,28 @@ def test_two_clinics_with_the_same_200_visits_are_paired_and_nobody_is_mailed(cl
     assert {method for method, _ in clinic.writes()} == {"PATCH"}
     assert clinic.practice.mails() == []
     assert (len(clinic.oncall_rows()), len(clinic.emr_rows())) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("fields", "listed"),
+    [
+        # There the EMR's visits need no partner: nobody would ask about the one in OnCall.
+        ({"policy": {"emr_to_oncall": {"create": "never"}}}, ["1001"]),
+        # There the other side's word counts: each division would leave the question to the other.
+        ({"system_of_record": "oncall"}, ["1001", "1001"]),
+        # There nobody looks.
+        ({"mode": "paused"}, ["1001"]),
+        ({}, ["1001"]),
+    ],
+)
+def test_visit_that_could_be_one_of_another_division_is_listed_by_some_division(
+    clinic: Clinic, fields: dict[str, Any], listed: list[str]
+):
+    uptown = second_division(clinic)
+    Division.objects.filter(pk=uptown.pk).update(**fields)
+    clinic.book_oncall(at(15))
+    clinic.book_emr(at(18), location="2")
+
+    clinic.sync(expect_complete="mode" not in fields)
+
+    assert [asked.oncall_id for asked in clinic.open()] == listed

@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from appointments import audit, outbox, resolution
 from appointments.mismatches import link
+from appointments.mismatches.comparing import look_again
 from appointments.models import Appointment, Pair, Push
 from appointments.oncall.client import OnCallAdapter
 from appointments.outbox import holding, proving, queue, sending
 from emr_adapters.fhir_r4 import FhirR4Adapter
-from tests.loop.clinic import Clinic, at
+from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
     actions,
     agreed,
@@ -26,6 +27,7 @@ from tests.loop.desk import (
     moving_clock,
     read,
     read_both,
+    seed_agreed,
     statuses,
     work_due,
 )
@@ -87,6 +89,42 @@ def test_create_that_never_arrived_is_sent_once_more_after_looking_twice(clinic:
     assert len(clinic.oncall_rows()) == 1
     assert clinic.mails() == [("ann@example.org", "create")]
     assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
+
+
+def test_create_in_the_emr_that_never_arrived_does_not_wait_for_the_nightly_list(clinic: Clinic):
+    clinic.book_oncall(at(15), provider=9)
+    clinic.sync()
+    clinic.practice.fault("emr", "drop_before", match={"method": "POST", "path": "/Appointment"})
+    with moving_clock() as clock:
+        click(clinic, "create_in_emr", "9")
+        clock.forward(seconds=9)
+        work_due()
+        assert statuses(clinic) == [("create", "unknown")]
+
+        clock.forward(minutes=3)
+        work_due()
+
+    assert statuses(clinic)[0] == ("create", "done")
+    assert clinic.writes().count(("POST", "/fhir/R4/Appointment")) == 2
+    assert len(clinic.emr_rows()) == 1
+
+
+def test_record_that_was_told_apart_is_not_taken_for_what_was_created(clinic: Clinic):
+    """It was booked a moment ago and still names the visit; the answer to the create was lost."""
+    ((oncall_id, emr_id),) = seed_agreed(clinic, at(15))
+    clinic.practice.oncall_change(int(oncall_id), datetime=iso(at(18)))
+    clinic.sync()
+    click(clinic, "not_a_match")
+    look_again([clinic.division])
+    clinic.practice.fault("oncall", "drop_after_write", match=POST)
+    compare()
+    work_due()
+    compare()
+    work_due()
+
+    (push,) = Push.objects.filter(operation="create")
+    assert (push.status, push.result_id != oncall_id, creates(clinic)) == ("done", True, 1)
+    assert clinic.pair(emr_id).oncall == Appointment.objects.get(remote_id=push.result_id)
 
 
 def test_create_that_never_appears_is_sent_twice_and_then_asked(clinic: Clinic):

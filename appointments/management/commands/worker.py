@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from appointments import cluster, nudges, schedules
+from appointments import clocks, cluster, nudges, schedules
 from appointments.models import Heartbeat
 from appointments.watchdog import Limits, Watchdog
 
@@ -29,6 +29,10 @@ logger = logging.getLogger("appointments.worker")
 
 DATABASE_TROUBLE: Final = (DatabaseError, InterfaceError)
 ANSWERED_WITHIN: Final = 8.0  # seconds; looked at every two
+CLOCK: Final = (
+    f"This machine's clock differs from the database's by more than {clocks.MOST_OFF:.0f} s: "
+    "set it (NTP). No work is done with it."
+)
 FORGET_AFTER: Final = timedelta(days=1)
 ENDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -76,7 +80,7 @@ class Command(BaseCommand):
         cluster.quieten()
         schedules.ensure()
         nudges.enqueue("tick")
-        pump = Pump(stop, is_alive=watchdog.is_alive)
+        pump = Pump(stop, is_alive=watchdog.is_alive, give_up=end)
         watchdog.answers = pump.database_answers
         pump.start()
         logger.info("The worker has started; processes that work: %s.", watchdog.workers)
@@ -88,6 +92,8 @@ class Command(BaseCommand):
             with suppress(*DATABASE_TROUBLE):
                 Heartbeat.objects.filter(name=pump.name).delete()
         logger.info("The worker has stopped.")
+        if pump.gave_up:
+            sys.exit(1)
 
 
 def make_watchdog(options: dict[str, Any]) -> Watchdog:
@@ -136,6 +142,8 @@ def what_is_missing() -> str:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return "The database lacks tables: run `manage.py migrate`."
+        if not clocks.in_step():
+            return CLOCK
     except DATABASE_TROUBLE:
         connection.close()
         return "The database does not answer: check DATABASE_URL and whether it runs."
@@ -149,10 +157,18 @@ class Pump(threading.Thread):
     must not keep the watchdog from its work.
     """
 
-    def __init__(self, stop: threading.Event, *, is_alive: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        *,
+        is_alive: Callable[[], bool],
+        give_up: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(daemon=True, name=f"{socket.gethostname()}:{os.getpid()}")
         self.stop = stop
         self.is_alive_there = is_alive
+        self.give_up = give_up
+        self.gave_up = False
         self.answered_at: float | None = None
         self.due = nudges.Due()
 
@@ -182,6 +198,10 @@ class Pump(threading.Thread):
             self.due.deliveries()
             if self.is_alive_there():
                 sign_of_life(self.name)
+        if beat % 15 == 14 and not clocks.in_step():
+            logger.error("%s The worker ends.", CLOCK)
+            self.gave_up = True
+            self.give_up()
         if beat % 1800 == 0:
             forget_the_dead()
 
