@@ -112,10 +112,14 @@ def _failed(push: Push, error: AdapterError) -> None:
     push.error_code = error.code
     push.error = str(error)[:500]
     now = timezone.now()
+    was_sent = push.status in (Push.Status.READING_BACK, Push.Status.UNKNOWN)
     if isinstance(error, NotConfigured):
         _pause_refused(push, error)
+    if was_sent and isinstance(error, NotConfigured):
+        put_back(push, push.status, now)  # who comes after the pause looks for it first (law 4)
+    elif isinstance(error, NotConfigured):
         _put_back(push, now)
-    elif push.status in (Push.Status.READING_BACK, Push.Status.UNKNOWN):
+    elif was_sent:
         # It was sent; only the looking failed.
         put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
     elif _only_the_connection(push, error, now):

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from appointments import audit, outbox, resolution
+from appointments import audit, outbox, remotes, resolution
 from appointments.mismatches import link
 from appointments.mismatches.comparing import look_again
 from appointments.models import Appointment, Pair, Push
@@ -443,3 +443,25 @@ def test_write_that_waited_for_half_a_minute_reads_again_before_it_leaves(
     )
     assert outbox.work_one(sleep=lambda seconds: None)
     assert (creates(clinic), statuses(clinic)[0]) == (1, ("create", "done"))
+
+
+def test_create_of_unknown_outcome_whose_look_is_refused_is_looked_for_after_the_pause(
+    clinic: Clinic,
+):
+    """Refused credentials say nothing about what was sent before them."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("oncall", "drop_after_write", match=POST)
+    assert outbox.work_one(sleep=lambda seconds: None)
+    clinic.practice.fault("oncall", "401")
+    assert outbox.work_one(sleep=lambda seconds: None)
+    (push,) = Push.objects.all()
+    assert (push.status, push.sent_at is not None) == ("unknown", True)
+
+    clinic.oncall.refresh_from_db()
+    remotes.resume(clinic.oncall)
+    clinic.sync()
+
+    assert (creates(clinic), len(clinic.oncall_rows())) == (1, 1)
+    assert clinic.mails() == [("ann@example.org", "create")]

@@ -150,7 +150,10 @@ def _forgets_the_page(original: Any) -> Any:
 
 def _in_a_transaction(original: Any) -> Any:
     def work_one(*arguments: Any, **options: Any) -> Any:
-        with transaction.atomic(), mock.patch.object(remotes, "_inside_transaction", lambda: False):
+        with (
+            transaction.atomic(),
+            mock.patch.object(remotes, "_inside_transaction", return_value=False),
+        ):
             return original(*arguments, **options)
 
     return work_one

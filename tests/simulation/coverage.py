@@ -1,4 +1,4 @@
-"""In which state a visit was when something happened to it: the events × states table."""
+"""In which state a visit was when something happened to it: the events x states table."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ def table(seen: Counter[tuple[str, str]], events: Iterable[str]) -> str:
 
 def holes(seen: Counter[tuple[str, str]], events: Iterable[str]) -> list[str]:
     """Combinations that never happened."""
-    return [f"{name} × {state}" for name in events for state in STATES if not seen[name, state]]
+    return [f"{name} x {state}" for name in events for state in STATES if not seen[name, state]]
