@@ -8,7 +8,7 @@ PRODUCTION := ENV_FILE= DEBUG=0 SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-config \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock chaos
+.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock chaos simulate
 
 check: environment browser format lint types layers templates migrations locked deploy
 	@echo "make check: all good"
@@ -65,3 +65,18 @@ chaos: environment
 lock: environment
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements.in requirements-dev.in -o requirements-dev.txt
+
+# The whole product in memory under faults and crashes. Without words: every law broken once, the seeds that
+# once failed, and a fixed share of new ones (as CI does). STEPS=…, SECONDS=…, FIRST=… run for as long as one
+# likes; SEED=… LENGTH=… plays one again, with what happened in it.
+LENGTH ?= 300
+simulate: environment
+ifdef SEED
+	$(BIN)/python -m tests.simulation --seed $(SEED) --length $(LENGTH)
+else ifneq ($(or $(STEPS),$(SECONDS)),)
+	$(BIN)/python -m tests.simulation --length $(LENGTH) $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(FIRST),--first $(FIRST))
+else
+	$(BIN)/python -m pytest -q -n 2 -m simulation tests/simulation
+	$(BIN)/python -m tests.simulation --length $(LENGTH) --steps 6000 --seconds 100
+endif

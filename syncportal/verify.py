@@ -91,7 +91,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def without_browser() -> list[str]:
-    return ["-m", "not live and not browser", str(TESTS)]
+    return ["-m", "not live and not browser and not simulation", str(TESTS)]
 
 
 def with_browser() -> list[str]:

@@ -187,7 +187,7 @@ def configuration(oncall_url: str, emr_url: str) -> str:
             f'emr = "main"\nemr_location = "Location/{place.location}"',
             f'time_zone = "America/Toronto"\nmode = "{place.mode}"',
             f'system_of_record = "{place.record}"\nwindow_days = [1, 60]',
-            f"cancel_delay_minutes = {place.cancel_delay}\nbrake_count = 100000",
+            f"cancel_delay_minutes = {place.cancel_delay}\nbrake_count = 200",
         ]
         lines += [f'default_type = "{place.default_type}"'] if place.default_type else []
         lines += [

@@ -42,7 +42,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
-    parser.add_argument("--steps", type=int, default=20_000, help="stop after so many")
+    parser.add_argument("--steps", type=int, default=10**12, help="stop after so many")
     parser.add_argument("--seconds", type=float, default=1e9, help="or after so long")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--length", type=int, default=250, help="steps a seed")

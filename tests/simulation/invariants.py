@@ -64,9 +64,10 @@ def what_is_left_out_is_kept(world: World) -> Iterator[str]:
 
 def sweeps_are_proven(world: World) -> Iterator[str]:
     """Law 2: a list counts as complete only if none of its pages was falsified."""
+    broken = world.ledger.broken_pages
     for connection in Connection.objects.exclude(swept_at=None):
         began = connection.swept_at
-        if began in world.ledger.dishonest_lists[Side(connection.side)]:
+        if any(began == list_began for list_began, _ in broken[Side(connection.side)]):
             yield f"{connection}: the list of {began} was broken and is believed"
 
 

@@ -74,7 +74,9 @@ class Ledger:
     mailings: list[Mailing] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     meant: dict[int, Meant] = field(default_factory=dict)
-    dishonest_lists: dict[Side, set[datetime]] = field(default_factory=lambda: defaultdict(set))
+    broken_pages: dict[Side, set[tuple[datetime, str | None]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # of lists by when they began, and where in them
     logged: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)

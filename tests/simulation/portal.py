@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.management import call_command
-from django.db.models import Q
 from django.test import RequestFactory
 
 from appointments import remotes, resolution, webhooks
@@ -300,6 +299,7 @@ def back_up(world: World) -> None:
     del world.backups[:-2]
 
 
+GO_LIVE: Final = Deed("go_live", go_live, 14)
 DEEDS: Final = (
     Deed("click", click, 24),
     Deed("click_again", click_again, 2),
@@ -314,7 +314,7 @@ DEEDS: Final = (
     Deed("forge", forge, 1),
     Deed("pause_division", pause_division),
     Deed("observe", observe),
-    Deed("go_live", go_live, 14),
+    GO_LIVE,
     Deed("change_zone", change_zone),
     Deed("switch_record", switch_record),
     Deed("change_policy", change_policy),
@@ -327,7 +327,3 @@ DEEDS: Final = (
 CONFIGURATION: Final = tuple(
     deed for deed in DEEDS if deed.name.startswith(("change_", "switch_", "observe", "go_live"))
 )
-
-
-def under_hand() -> Q:
-    return Q(status__in=Push.UNDER_WAY)

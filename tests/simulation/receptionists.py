@@ -200,7 +200,7 @@ def drawn_record(world: World, remote: SimulatedRemote, needs: str) -> str:
         if needs == "any" or (record.state is State.BOOKED) is (needs == "live")
     ]
     if world.emphasis and world.random.random() < 0.6:
-        fitting = fitting[:2]  # again and again the same
+        fitting = fitting[:1]  # again and again the same
     busy = world.busy_ids(remote.side) & set(fitting)
     if busy and world.random.random() < 0.5:
         return world.random.choice(sorted(busy))

@@ -178,8 +178,15 @@ def _draw(world: World, options: Sequence[Drawn]) -> Drawn:
     return option
 
 
+def _side(world: World) -> Side:
+    wanted = [side for side in Side if side in world.emphasis]
+    if wanted and world.random.random() < EMPHASIS:
+        return wanted[0]
+    return world.random.choice(list(Side))
+
+
 def _receptionist(world: World) -> None:
-    remote = world.systems[world.random.choice(list(Side))]
+    remote = world.systems[_side(world)]
     act = _draw(world, receptionists.ACTS)
     id = receptionists.drawn_record(world, remote, act.needs)
     if not id:
@@ -362,14 +369,20 @@ def _row_counts() -> dict[str, int]:
 
 
 def check_configuration_change(world: World) -> None:
-    """Law 15: a change of our own configuration writes nothing by itself."""
-    world.ledger.checked["a_change_of_ours_writes_nothing"] += 1
+    """Law 15: a change of our own configuration writes nothing by itself; nor does going live."""
+    changes = [_draw(world, portal.CONFIGURATION)]
+    if Division.objects.exclude(mode="live").exists():
+        changes.insert(0, portal.GO_LIVE)
+    for deed in changes:
+        request = deed.prepare(world)
+        if request is not None:
+            world.ledger.checked["a_change_of_ours_writes_nothing"] += 1
+            request()
+            _check_nothing_follows(world, deed.name)
+
+
+def _check_nothing_follows(world: World, name: str) -> None:
     writes = len(world.ledger.writes)
-    deed = _draw(world, portal.CONFIGURATION)
-    request = deed.prepare(world)
-    if request is None:
-        return
-    request()
     for minutes in (1, 6):
         world.forward(timedelta(minutes=minutes).total_seconds())
         look_at_everything(world)
@@ -377,5 +390,5 @@ def check_configuration_change(world: World) -> None:
         push = Push.objects.filter(pk=write.push_id).first()
         if push is None or push.operation != "reference":
             world.ledger.violated(
-                "a_change_of_ours_writes_nothing", f"{deed.name} led to {write.operation}"
+                "a_change_of_ours_writes_nothing", f"{name} led to {write.operation}"
             )

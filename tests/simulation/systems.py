@@ -215,14 +215,13 @@ class SimulatedAdapter(MemoryAdapter):
         """What was read is old by the time it arrives: others act in between (law 7)."""
         kind = self.remote.faults.strike(operation, pages=True)
         self.remote.processes.wait()
-        if kind is None:
-            return page
-        arrived = falsified(page, kind, cursor, self.remote.page_size)
-        if arrived == page or (arrived.total == 0 and not self._is_suddenly_empty()):
-            return page
-        self.remote.ledger.faults[kind.name] += 1
-        if operation == "list" and kind.name != "page_leaves_fields_out":
-            self._note_broken_list()
+        arrived = page if kind is None else falsified(page, kind, cursor, self.remote.page_size)
+        if arrived.total == 0 and page.total and not self._is_suddenly_empty():
+            arrived = page
+        if operation == "list":
+            self._note_list(cursor, broken=_proves_less(arrived, page))
+        if kind is not None and arrived != page:
+            self.remote.ledger.faults[kind.name] += 1
         return arrived
 
     def _is_suddenly_empty(self) -> bool:
@@ -230,13 +229,17 @@ class SimulatedAdapter(MemoryAdapter):
         ids = Appointment.objects.filter(side=self.remote.side, live=True)
         return ids.filter(start__gt=self.remote.now()).exists()
 
-    def _note_broken_list(self) -> None:
+    def _note_list(self, cursor: str | None, *, broken: bool) -> None:
+        """A page that is read again whole takes the place of the broken one that a worker died with."""
         running = Run.objects.filter(
             connection__side=self.remote.side, kind="sweep", status="running"
         )
-        self.remote.ledger.dishonest_lists[self.remote.side].update(
-            running.values_list("began_at", flat=True)
-        )
+        pages = {(began_at, cursor) for began_at in running.values_list("began_at", flat=True)}
+        known = self.remote.ledger.broken_pages[self.remote.side]
+        if broken:
+            known |= pages
+        else:
+            known -= pages
 
     def _check_smallest(self, current: AppointmentRecord, changes: Changes) -> None:
         """Law 6: a group is stated only if something in it differs from what was just read."""
@@ -252,6 +255,15 @@ class SimulatedAdapter(MemoryAdapter):
                 self.remote.ledger.violated(
                     "smallest_write", f"{self.remote.side}: {sorted(asked)}"
                 )
+
+
+def _proves_less(arrived: Page, page: Page) -> bool:
+    """Other visits, another end or another count; fields that are left out prove as much."""
+    ids = [[record.id for record in one.records] for one in (arrived, page)]
+    return ids[0] != ids[1] or (arrived.next_cursor, arrived.total) != (
+        page.next_cursor,
+        page.total,
+    )
 
 
 def _first_id(value: Any) -> Any:
