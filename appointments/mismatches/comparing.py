@@ -217,10 +217,8 @@ def _queue(
             return  # a person's click; ``questions.settle`` has looked whether it still holds
         if plan is not None and waiting.fingerprint == plan.fingerprint:
             return
-        waiting.status = Push.Status.DROPPED
-        waiting.finished_at = now
-        waiting.error_code = "superseded"
-        waiting.save(update_fields=["status", "finished_at", "error_code"])
+        if not pair.pushes.filter(pk=waiting.pk).drop_unsent("superseded", now):
+            return  # just claimed: it decides afresh itself, and is compared after that
     if plan is None or pair.division is None:
         return
     push = make_push(pair, view, plan, now=now)

@@ -29,6 +29,7 @@ from appointments.core.brake import (
 )
 from appointments.gathering.waves import change_of_push, visits_of
 from appointments.models import Alert, BrakeWidening, Division, Push
+from appointments.outbox.holding import keep
 
 BRAKE_WINDOW: Final = timedelta(hours=1)
 ALERT: Final = "held"
@@ -49,15 +50,16 @@ def brake_on(push: Push, now: datetime) -> bool:
     return brake_holds(changes_of(division, push.kind, now), visits, limits)
 
 
-def hold(push: Push) -> int:
-    """Hold this push and all of its division and kind that wait; the division's contact is told."""
-    waiting = Q(status=Push.Status.WAITING) | Q(pk=push.pk)
-    count = Push.objects.filter(
-        waiting, division=push.division, kind=push.kind, automatic=True, released=False
-    ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
+def hold(push: Push) -> None:
+    """Hold this push and all of its division and kind that wait; the division's contact is told.
+
+    Raises TakenOver.
+    """
+    keep(push, status=Push.Status.HELD, claimed_at=None, claimed_by="")
+    waiting = Push.objects.filter(status=Push.Status.WAITING, automatic=True, released=False)
+    waiting.filter(division=push.division, kind=push.kind).update(status=Push.Status.HELD)
     if push.division is not None and not alerts.is_raised(push.division, ALERT, key=push.kind):
         _alert(push.division, push.kind)
-    return count
 
 
 def held(division: Division, kind: str) -> QuerySet[Push]:

@@ -58,11 +58,11 @@ def work_one(
         return False
     if not claim(push, now):
         return True  # someone else has it; there may be more
-    if push.status == Push.Status.SENDING and brake_on(push, now):
-        hold(push)
-        return True
     try:
-        _work(push, sleep)
+        if push.status == Push.Status.SENDING and brake_on(push, now):
+            hold(push)
+        else:
+            _work(push, sleep)
     except TakenOver:
         logger.warning("push %s was taken over by another worker", push.pk)
     return True

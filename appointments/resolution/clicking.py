@@ -137,12 +137,8 @@ def _queue_click(
         raise NotOffered(NOT_OFFERED[str(mode)])
     under_way = pair.pushes.under_way().first()
     if under_way is not None:
-        if under_way.status not in (Push.Status.WAITING, Push.Status.HELD):
+        if not pair.pushes.filter(pk=under_way.pk).drop_unsent("superseded", timezone.now()):
             raise NotOffered(NOT_OFFERED["settling"])
-        under_way.status = Push.Status.DROPPED
-        under_way.error_code = "superseded"
-        under_way.finished_at = timezone.now()
-        under_way.save(update_fields=["status", "error_code", "finished_at"])
     now = timezone.now()
     push = make_push(pair, view, plan, now=now)
     push.automatic = False

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from appointments import outbox
 from appointments.models import Alert, BrakeWidening, Division, Push
+from appointments.outbox import working
 from appointments.outbox.braking import brake_on
 from appointments.outbox.queue import claim
 from tests.make import make_division, make_mismatch, make_pair, make_plan, make_push, soon, when
@@ -102,6 +103,25 @@ def test_two_workers_do_not_both_get_the_last_place(division):
     assert claim(one, now)
     assert claim(two, now)
     assert (brake_on(one, now), brake_on(two, now)) == (True, True)
+
+
+@pytest.mark.parametrize("now", [("sending", "another:1"), ("done", "")])
+def test_a_frozen_worker_holds_nothing_that_another_has_taken_over(division, monkeypatch, now):
+    """A create that is under way elsewhere must not wait to be let go: it would be sent twice (law 4)."""
+    for _ in range(3):
+        sent(division, 10)
+    row = push(division)
+    status, by = now
+
+    def frozen(*_: object) -> bool:
+        since = timezone.now() if by else None
+        Push.objects.filter(pk=row.pk).update(status=status, claimed_by=by, claimed_at=since)
+        return True
+
+    monkeypatch.setattr(working, "brake_on", frozen)
+    assert outbox.work_one(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.claimed_by) == now
 
 
 def test_the_share_is_that_of_the_divisions_visits(division):

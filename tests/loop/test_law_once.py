@@ -15,6 +15,7 @@ from appointments import audit, outbox, remotes, resolution
 from appointments.mismatches import link
 from appointments.mismatches.comparing import look_again
 from appointments.models import Appointment, Pair, Push
+from appointments.models.work import PushQuerySet
 from appointments.oncall.client import OnCallAdapter
 from appointments.outbox import holding, proving, queue, sending
 from emr_adapters.fhir_r4 import FhirR4Adapter
@@ -416,6 +417,48 @@ def test_worker_frozen_right_before_its_request_sends_nothing_when_it_goes_on(
 
     push = Push.objects.get()
     assert (creates(clinic), push.status, push.claimed_by) == (0, "sending", "another host:1")
+
+
+def test_comparison_leaves_what_a_worker_claims_in_the_same_moment(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """A claim locks the push alone: it may come between the comparison's look and its update."""
+    emr_id = clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    assert read(clinic.emr) == "complete"
+    real = PushQuerySet.drop_unsent
+
+    def just_claimed(rows: Any, why: str, now: Any) -> int:
+        assert queue.claim(Push.objects.get(), now)
+        return real(rows, why, now)
+
+    monkeypatch.setattr(PushQuerySet, "drop_unsent", just_claimed)
+    compare()
+
+    assert statuses(clinic) == [("create", "sending")]
+
+
+def test_write_that_was_dropped_in_the_moment_of_its_claim_is_not_sent(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """A click that replaces it may be queued already: at most one is under way for a visit (law 5)."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    real = sending._still_meant
+
+    def meanwhile(push: Push) -> Any:
+        plan = real(push)
+        Push.objects.filter(pk=push.pk).update(status="dropped", error_code="superseded")
+        return plan
+
+    monkeypatch.setattr(sending, "_still_meant", meanwhile)
+    assert outbox.work_one(sleep=lambda seconds: None)
+
+    push = clinic.pushes()[0]
+    assert (creates(clinic), push.status, push.sent_at) == (0, "dropped", None)
 
 
 def test_write_that_waited_for_half_a_minute_reads_again_before_it_leaves(
