@@ -8,12 +8,22 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from appointments import outbox
-from appointments.models import Alert, BrakeWidening, Division, Push
+from appointments import outbox, resolution
+from appointments.mismatches import compare_pair
+from appointments.models import Alert, BrakeWidening, Division, Pair, Push
 from appointments.outbox import working
 from appointments.outbox.braking import brake_on
 from appointments.outbox.queue import claim
-from tests.make import make_division, make_mismatch, make_pair, make_plan, make_push, soon, when
+from tests.make import (
+    make_division,
+    make_mismatch,
+    make_pair,
+    make_plan,
+    make_push,
+    make_user,
+    soon,
+    when,
+)
 
 LONG_AGO = timedelta(hours=3)
 
@@ -220,3 +230,33 @@ def test_a_widening_does_not_let_a_held_batch_go(division):
     widen(division)
     assert stopped(push(division)) is True
     assert make_mismatch(division).status == "open"
+
+
+# --- where it meets the comparison --------------------------------------------------------------------------
+
+
+def test_a_held_write_of_a_visit_that_left_every_division_is_dropped(division):
+    """Nobody could ask about it, and all that follows of its kind would be held for ever."""
+    row = push(division, status="held")
+    Pair.objects.update(division=None)
+    compare_pair(row.pair_id)
+    assert statuses() == ["dropped"]
+
+
+def test_who_asks_instead_locks_visits_before_writes_as_the_comparison_does(
+    division, django_assert_max_num_queries
+):
+    """The other way round the two would wait for each other on PostgreSQL."""
+    push(division, status="held")
+    with django_assert_max_num_queries(100) as asked:
+        resolution.ask_instead(
+            division=division, kind="when", count=1, user=make_user("maria", division)
+        )
+    tables = ("appointments_pair", "appointments_push")
+    selects = [
+        table
+        for query in asked
+        for table in tables
+        if query["sql"].startswith(f'SELECT "{table}"."id"')
+    ]
+    assert selects[:2] == list(tables)
