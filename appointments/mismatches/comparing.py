@@ -157,7 +157,7 @@ def _out_of_scope(pair: Pair, scope: Scope, now: datetime) -> None:
     pair.has_unmapped = False
     pair.save(update_fields=["scope", "recheck_at", "has_unmapped"])
     questions.close(pair, f"scope_{scope}", now)
-    pair.pushes.drop_unsent(f"scope_{scope}", now)
+    pair.pushes.drop_unsent("changed", now)
 
 
 def move_baseline(pair: Pair, view: View, verdict: Verdict, now: datetime) -> None:

@@ -317,6 +317,18 @@ def test_sync_does_not_wait_for_a_long_rest(clinic: Clinic):
     assert (statuses(clinic), sum(clock.slept)) == ([("update", "waiting")], 0)
 
 
+def test_sync_that_leaves_writes_to_a_rest_is_not_complete_and_says_why(clinic: Clinic):
+    """Both lists were read; the rest came with the write."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    clinic.practice.fault("oncall", "429", retry_after=600, match={"method": "PATCH"})
+
+    told = clinic.sync("--full", expect_complete=False)["divisions"][0]
+
+    (error,) = told["errors"]
+    assert "OnCall main does not answer as it should: it is left alone until" in error
+
+
 def test_sync_does_not_wait_for_what_others_have_to_wait_for_long(clinic: Clinic):
     move(clinic)
     with moving_clock() as clock:
