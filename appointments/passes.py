@@ -181,15 +181,14 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
 def _tell_of_rests(divisions: list[Division], results: dict[int, DivisionResult]) -> None:
     """A division whose writes are left to the end of a rest that began after the lists is not complete."""
     for division in divisions:
-        if not Push.objects.filter(division=division, status__in=queue.DUE).exists():
-            continue
         result = results[division.pk]
+        left = Push.objects.filter(division=division, status__in=queue.DUE)
+        if not result.complete or not left.exists():
+            continue
         for connection in (division.oncall, division.emr):
             connection.refresh_from_db(fields=["rests_until", "rests_because"])
-            words = _with_rest("", connection, division)
-            if words:
+            if words := _with_rest("", connection, division):
                 result.complete = False
-            if words and words not in result.errors:
                 result.errors.append(words)
 
 
