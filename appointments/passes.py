@@ -174,7 +174,7 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
         if wait is None:
             break
         sleep(max(wait, 0.05))
-    outbox.end_alerts()
+    outbox.keep_alerts()
     waves.end_small()
 
 

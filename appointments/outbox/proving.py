@@ -88,14 +88,13 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     Not at the first look: a system may show the old value for a while, and would mail twice (law 7).
     """
     target_id = _id_at(pair, side)
-    if pair.division is None:
-        return
     try:
-        mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+        mirror.refresh(push.connection, target_id, adapter=adapters[side])
     except (NotFound, PermanentError) as error:
         _cannot_look(push, error)
         return
-    if _shows(push, _pair(push), target_id):
+    pair = _pair(push)  # what was read may have brought its division back
+    if _shows(push, pair, target_id):
         _done(push, pair, target_id)
         return
     if push.read_backs < len(READ_BACK_AFTER):

@@ -179,10 +179,10 @@ def test_the_next_batch_is_told_again(division):
     for _ in range(4):
         push(division)
     outbox.work_one()
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert Alert.objects.get().over_at is None
     Push.objects.update(status="dropped")
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert Alert.objects.get().over_at is not None
     for _ in range(4):
         push(division)
@@ -230,6 +230,17 @@ def test_a_widening_does_not_let_a_held_batch_go(division):
     widen(division)
     assert stopped(push(division)) is True
     assert make_mismatch(division).status == "open"
+
+
+def test_a_batch_whose_worker_died_before_it_could_tell_is_told_by_the_next_tick(division):
+    for _ in range(4):
+        push(division, status="held")
+    outbox.keep_alerts()
+    assert [told.subject for told in mail.outbox] == [
+        "Downtown: 4 new times held, because unusually many came at once."
+    ]
+    outbox.keep_alerts()
+    assert len(mail.outbox) == 1
 
 
 # --- where it meets the comparison --------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def test_none_is_sent_and_each_is_asked_about_if_a_person_wants_it(maria, divisi
 def test_what_is_let_go_is_not_stopped_again(maria, division):
     hold(division)
     let_go(maria, division, "6")
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert not Push.objects.filter(status="held").exists()
 
 

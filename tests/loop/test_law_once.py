@@ -508,3 +508,22 @@ def test_create_of_unknown_outcome_whose_look_is_refused_is_looked_for_after_the
 
     assert (creates(clinic), len(clinic.oncall_rows())) == (1, 1)
     assert clinic.mails() == [("ann@example.org", "create")]
+
+
+def test_update_of_unknown_outcome_ends_although_its_visit_left_every_division(clinic: Clinic):
+    """A claim that nobody gives back would be taken again every three minutes, for ever."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("oncall", "drop_after_write", match={"method": "PATCH"})
+    assert outbox.work_one(sleep=lambda seconds: None)
+    assert statuses(clinic) == [("update", "unknown")]
+    Pair.objects.update(division=None)
+
+    for _ in range(6):
+        Push.objects.update(not_before=timezone.now())
+        outbox.work_one(sleep=lambda seconds: None)
+        assert not Push.objects.filter(status="unknown").exclude(claimed_at=None).exists()
+
+    assert (statuses(clinic), len(clinic.writes())) == ([("update", "done")], 1)
