@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -80,6 +80,11 @@ def _compare_safely(pair: Pair, gatherer: Gatherer) -> bool:
     """Law 11: a visit that we cannot decide about is listed as such; the others go on."""
     try:
         return compare_pair(pair.pk, gatherer)
+    except OperationalError as error:
+        # A deadlock, a lock that did not come: the database's trouble, and no fault of this visit.
+        logger.warning("visit %s is compared again soon: %s", pair.pk, type(error).__name__)
+        Pair.objects.filter(pk=pair.pk).update(recheck_at=timezone.now() + HANDS_OFF)
+        return False
     except Exception as error:
         # Only the kind of error: its text may hold a patient's data (law 14).
         logger.error("visit %s could not be compared: %s", pair.pk, type(error).__name__)

@@ -10,4 +10,4 @@ from appointments.outbox.braking import keep_alerts
 from appointments.outbox.queue import due_ids, free_abandoned, make_overdue_due
 from appointments.outbox.working import work_one
 
-__all__ = ["due_ids", "keep_alerts", "free_abandoned", "make_overdue_due", "work_one"]
+__all__ = ["due_ids", "free_abandoned", "keep_alerts", "make_overdue_due", "work_one"]

@@ -23,7 +23,7 @@ from appointments.gathering import Gatherer
 from appointments.gathering.claims import told_apart
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import InHand, compare_pair, link
-from appointments.models import Appointment, Connection, Pair, Push, Run
+from appointments.models import Appointment, Connection, Pair, Push
 from appointments.outbox.ending import give_up, put_back
 from appointments.outbox.holding import keep
 from emr_adapters.base import Adapter
@@ -174,8 +174,9 @@ def _listed_since(push: Push, after: timedelta) -> bool:
     """Is there a complete list of the target that began at least ``after`` the write was sent?"""
     if push.sent_at is None:
         return False
-    return push.connection.runs.filter(
-        kind=Run.Kind.SWEEP, status=Run.Status.COMPLETE, began_at__gte=push.sent_at + after
+    # Not by the run's row: the next list may be under way on it already.
+    return Connection.objects.filter(
+        pk=push.connection_id, swept_at__gte=push.sent_at + after
     ).exists()
 
 

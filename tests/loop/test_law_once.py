@@ -12,6 +12,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments import audit, outbox, remotes, resolution
+from appointments.mirror import runs
 from appointments.mismatches import link
 from appointments.mismatches.comparing import look_again
 from appointments.models import Appointment, Pair, Push
@@ -527,3 +528,20 @@ def test_update_of_unknown_outcome_ends_although_its_visit_left_every_division(c
         assert not Push.objects.filter(status="unknown").exclude(claimed_at=None).exists()
 
     assert (statuses(clinic), len(clinic.writes())) == ([("update", "done")], 1)
+
+
+def test_complete_list_counts_for_a_lost_create_while_the_next_one_is_read(clinic: Clinic):
+    """A quiet list extends its row (law 8): while it is read again, the row is not complete."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("oncall", "drop_before", match=POST)
+    assert outbox.work_one(sleep=lambda seconds: None)
+    (push,) = clinic.pushes()
+    Push.objects.update(status="unknown", sent_at=timezone.now() - timedelta(minutes=5))
+    push.refresh_from_db()
+    for _ in range(2):
+        assert read(clinic.oncall) == "complete"
+    runs.claim(clinic.oncall, "sweep")
+
+    assert proving._listed_since(push, proving.LIST_AGAIN_AFTER)
