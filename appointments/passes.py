@@ -66,14 +66,15 @@ def run_pass(
         if division.mode == "paused":
             results[division.pk].errors.append("The division is paused: nothing was read.")
             results[division.pk].complete = False
-    runs = _pull(active, options, results, watch, sleep)
+    _pull(active, options, results, watch, sleep)
     planned: list[str] = []
     if options.dry_run:
         planned = _planned(active)
     else:
         _settle(active, watch, sleep)
+        _tell_of_rests(active, results)
     for division in active:
-        _count(division, results[division.pk], runs, began_at)
+        _count(division, results[division.pk], began_at)
     return list(results.values()), planned
 
 
@@ -86,15 +87,13 @@ def _pull(
     results: dict[int, DivisionResult],
     watch: Watch,
     sleep: Callable[[float], None],
-) -> list[Run]:
-    runs = []
+) -> None:
     connections = {c.pk: c for d in divisions for c in (d.oncall, d.emr)}
     for connection in connections.values():
         using = [d for d in divisions if connection.pk in (d.oncall_id, d.emr_id)]
         problem = ""
         try:
             run = _read(connection, options, watch, sleep)
-            runs.append(run)
             if run.status != Run.Status.COMPLETE:
                 problem = f"{connection}: {run.error}"
         except AdapterError as error:
@@ -105,7 +104,6 @@ def _pull(
         for division in using if problem else []:
             results[division.pk].complete = False
             results[division.pk].errors.append(_with_rest(problem, connection, division))
-    return runs
 
 
 def _with_rest(problem: str, connection: Connection, division: Division) -> str:
@@ -176,8 +174,22 @@ def _settle(divisions: list[Division], watch: Watch, sleep: Callable[[float], No
         if wait is None:
             break
         sleep(max(wait, 0.05))
-    outbox.end_alerts()
+    outbox.keep_alerts()
     waves.end_small()
+
+
+def _tell_of_rests(divisions: list[Division], results: dict[int, DivisionResult]) -> None:
+    """A division whose writes are left to the end of a rest that began after the lists is not complete."""
+    for division in divisions:
+        result = results[division.pk]
+        left = Push.objects.filter(division=division, status__in=queue.DUE)
+        if not result.complete or not left.exists():
+            continue
+        for connection in (division.oncall, division.emr):
+            connection.refresh_from_db(fields=["rests_until", "rests_because"])
+            if words := _with_rest("", connection, division):
+                result.complete = False
+                result.errors.append(words)
 
 
 def _work_next(divisions: list[Division], sleep: Callable[[float], None]) -> bool:
@@ -240,7 +252,7 @@ def _planned(divisions: list[Division]) -> list[str]:
     return planned
 
 
-def _count(division: Division, result: DivisionResult, runs: list[Run], began_at: datetime) -> None:
+def _count(division: Division, result: DivisionResult, began_at: datetime) -> None:
     result.read = Appointment.objects.filter(division=division, read_began_at__gte=began_at).count()
     result.written = Push.objects.filter(
         division=division, status=Push.Status.DONE, finished_at__gte=began_at

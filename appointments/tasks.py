@@ -26,7 +26,7 @@ def tick() -> None:
     outbox.free_abandoned()
     outbox.make_overdue_due()
     owners.note_settled()
-    outbox.end_alerts()
+    outbox.keep_alerts()
     waves.end_small()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)

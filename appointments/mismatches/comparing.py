@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -80,6 +80,11 @@ def _compare_safely(pair: Pair, gatherer: Gatherer) -> bool:
     """Law 11: a visit that we cannot decide about is listed as such; the others go on."""
     try:
         return compare_pair(pair.pk, gatherer)
+    except OperationalError as error:
+        # A deadlock, a lock that did not come: the database's trouble, and no fault of this visit.
+        logger.warning("visit %s is compared again soon: %s", pair.pk, type(error).__name__)
+        Pair.objects.filter(pk=pair.pk).update(recheck_at=timezone.now() + HANDS_OFF)
+        return False
     except Exception as error:
         # Only the kind of error: its text may hold a patient's data (law 14).
         logger.error("visit %s could not be compared: %s", pair.pk, type(error).__name__)
@@ -157,6 +162,7 @@ def _out_of_scope(pair: Pair, scope: Scope, now: datetime) -> None:
     pair.has_unmapped = False
     pair.save(update_fields=["scope", "recheck_at", "has_unmapped"])
     questions.close(pair, f"scope_{scope}", now)
+    pair.pushes.drop_unsent("changed", now)
 
 
 def move_baseline(pair: Pair, view: View, verdict: Verdict, now: datetime) -> None:
@@ -217,10 +223,8 @@ def _queue(
             return  # a person's click; ``questions.settle`` has looked whether it still holds
         if plan is not None and waiting.fingerprint == plan.fingerprint:
             return
-        waiting.status = Push.Status.DROPPED
-        waiting.finished_at = now
-        waiting.error_code = "superseded"
-        waiting.save(update_fields=["status", "finished_at", "error_code"])
+        if not pair.pushes.filter(pk=waiting.pk).drop_unsent("superseded", now):
+            return  # just claimed: it decides afresh itself, and is compared after that
     if plan is None or pair.division is None:
         return
     push = make_push(pair, view, plan, now=now)

@@ -291,9 +291,7 @@ def _close_open(pair: Pair, because: str, now: datetime) -> None:
 
 
 def _drop_waiting(pair: Pair, because: str, now: datetime) -> None:
-    pair.pushes.filter(status__in=Push.NOT_SENT).update(
-        status=Push.Status.DROPPED, finished_at=now, error_code=because
-    )
+    pair.pushes.drop_unsent(because, now)
 
 
 def _refuse_in_hand(pairs: Iterable[Pair], hand: Push | None) -> None:

@@ -61,10 +61,7 @@ def _lapse(pair: Pair, question: Question | None, now: datetime) -> Decision | N
 
 def _drop(click: Push | None, why: str, now: datetime) -> None:
     if click is not None:
-        click.status = Push.Status.DROPPED
-        click.error_code = why
-        click.finished_at = now
-        click.save(update_fields=["status", "error_code", "finished_at"])
+        Push.objects.filter(pk=click.pk).drop_unsent(why, now)
 
 
 def close(pair: Pair, because: str, now: datetime) -> None:

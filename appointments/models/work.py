@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -130,6 +131,12 @@ class PushQuerySet(models.QuerySet["Push"]):
 
     def under_way(self) -> Self:
         return self.filter(status__in=Push.UNDER_WAY)
+
+    def drop_unsent(self, why: str, now: datetime) -> int:
+        """End what waits or is held; what a worker has claimed in this moment is left to it."""
+        return self.filter(status__in=Push.NOT_SENT).update(
+            status=Push.Status.DROPPED, error_code=why, finished_at=now
+        )
 
 
 class Push(models.Model):

@@ -6,8 +6,8 @@ became of it. The row is the truth; a background task is only a nudge to look at
 
 from __future__ import annotations
 
-from appointments.outbox.braking import end_alerts
+from appointments.outbox.braking import keep_alerts
 from appointments.outbox.queue import due_ids, free_abandoned, make_overdue_due
 from appointments.outbox.working import work_one
 
-__all__ = ["due_ids", "end_alerts", "free_abandoned", "make_overdue_due", "work_one"]
+__all__ = ["due_ids", "free_abandoned", "keep_alerts", "make_overdue_due", "work_one"]

@@ -29,6 +29,7 @@ from appointments.core.brake import (
 )
 from appointments.gathering.waves import change_of_push, visits_of
 from appointments.models import Alert, BrakeWidening, Division, Push
+from appointments.outbox.holding import keep
 
 BRAKE_WINDOW: Final = timedelta(hours=1)
 ALERT: Final = "held"
@@ -49,15 +50,16 @@ def brake_on(push: Push, now: datetime) -> bool:
     return brake_holds(changes_of(division, push.kind, now), visits, limits)
 
 
-def hold(push: Push) -> int:
-    """Hold this push and all of its division and kind that wait; the division's contact is told."""
-    waiting = Q(status=Push.Status.WAITING) | Q(pk=push.pk)
-    count = Push.objects.filter(
-        waiting, division=push.division, kind=push.kind, automatic=True, released=False
-    ).update(status=Push.Status.HELD, claimed_at=None, claimed_by="")
-    if push.division is not None and not alerts.is_raised(push.division, ALERT, key=push.kind):
-        _alert(push.division, push.kind)
-    return count
+def hold(push: Push) -> None:
+    """Hold this push and all of its division and kind that wait; the division's contact is told.
+
+    Raises TakenOver.
+    """
+    keep(push, status=Push.Status.HELD, claimed_at=None, claimed_by="")
+    waiting = Push.objects.filter(status=Push.Status.WAITING, automatic=True, released=False)
+    waiting.filter(division=push.division, kind=push.kind).update(status=Push.Status.HELD)
+    if push.division is not None:
+        _tell(push.division, push.kind)
 
 
 def held(division: Division, kind: str) -> QuerySet[Push]:
@@ -104,7 +106,9 @@ def soonest_first(writes: QuerySet[Push]) -> list[tuple[Push, Change]]:
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def _alert(division: Division, kind: str) -> None:
+def _tell(division: Division, kind: str) -> None:
+    if alerts.is_raised(division, ALERT, key=kind):
+        return
     writes = held(division, kind)
     changes = [change for _push, change in soonest_first(writes)]
     first = first_begins(changes)
@@ -117,9 +121,13 @@ def _alert(division: Division, kind: str) -> None:
     alerts.alert(division, ALERT, key=kind, details=details)
 
 
-def end_alerts() -> None:
-    """Where nothing is held any more, the next held batch is told again."""
+def keep_alerts() -> None:
+    """Where nothing is held any more, the next held batch is told again; a batch of which nobody was told
+    (its worker died before it could, or the last alert ended in that moment) is told now."""
     lasting = Alert.objects.filter(code=ALERT, over_at=None).select_related("division")
     for row in lasting:
         if not held(row.division, row.key).exists():
             alerts.alert_over(row.division, ALERT, key=row.key)
+    batches = Push.objects.filter(status=Push.Status.HELD).exclude(division=None).order_by()
+    for pk, kind in batches.values_list("division", "kind").distinct():
+        _tell(Division.objects.get(pk=pk), kind)

@@ -57,6 +57,8 @@ def last_look(push: Push) -> None:
 
 
 def _ours(push: Push) -> QuerySet[Push]:
-    return Push.objects.filter(
-        pk=push.pk, claimed_by=push.claimed_by, claimed_at=push.claimed_at
-    ).exclude(claimed_at=None)
+    """Its claim, and not ended by a click or a comparison that did not see the claim yet."""
+    claimed = Push.objects.filter(pk=push.pk, status__in=Push.UNDER_HAND)
+    return claimed.filter(claimed_by=push.claimed_by, claimed_at=push.claimed_at).exclude(
+        claimed_at=None
+    )

@@ -23,7 +23,7 @@ from appointments.gathering import Gatherer
 from appointments.gathering.claims import told_apart
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import InHand, compare_pair, link
-from appointments.models import Appointment, Connection, Pair, Push, Run
+from appointments.models import Appointment, Connection, Pair, Push
 from appointments.outbox.ending import give_up, put_back
 from appointments.outbox.holding import keep
 from emr_adapters.base import Adapter
@@ -88,14 +88,13 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     Not at the first look: a system may show the old value for a while, and would mail twice (law 7).
     """
     target_id = _id_at(pair, side)
-    if pair.division is None:
-        return
     try:
-        mirror.refresh(pair.division.connection(side), target_id, adapter=adapters[side])
+        mirror.refresh(push.connection, target_id, adapter=adapters[side])
     except (NotFound, PermanentError) as error:
         _cannot_look(push, error)
         return
-    if _shows(push, _pair(push), target_id):
+    pair = _pair(push)  # what was read may have brought its division back
+    if _shows(push, pair, target_id):
         _done(push, pair, target_id)
         return
     if push.read_backs < len(READ_BACK_AFTER):
@@ -175,8 +174,9 @@ def _listed_since(push: Push, after: timedelta) -> bool:
     """Is there a complete list of the target that began at least ``after`` the write was sent?"""
     if push.sent_at is None:
         return False
-    return push.connection.runs.filter(
-        kind=Run.Kind.SWEEP, status=Run.Status.COMPLETE, began_at__gte=push.sent_at + after
+    # Not by the run's row: the next list may be under way on it already.
+    return Connection.objects.filter(
+        pk=push.connection_id, swept_at__gte=push.sent_at + after
     ).exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 BACKOFF_SECONDS: Final = (5, 15, 60, 300, 900, 1800, 3600)
 LOOK_AGAIN_SECONDS: Final = 30
 MOST_ATTEMPTS: Final = 8
+# After a rest that this very write has met with a failure: longer than until the next list is begun. If
+# its own record is what fails, the others find the system well, and the next failure counts as its own.
+OTHERS_FIRST: Final = timedelta(seconds=90)
 
 
 def work_one(
@@ -58,11 +61,11 @@ def work_one(
         return False
     if not claim(push, now):
         return True  # someone else has it; there may be more
-    if push.status == Push.Status.SENDING and brake_on(push, now):
-        hold(push)
-        return True
     try:
-        _work(push, sleep)
+        if push.status == Push.Status.SENDING and brake_on(push, now):
+            hold(push)
+        else:
+            _work(push, sleep)
     except TakenOver:
         logger.warning("push %s was taken over by another worker", push.pk)
     return True
@@ -124,7 +127,8 @@ def _failed(push: Push, error: AdapterError) -> None:
         put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
     elif _only_the_connection(push, error, now):
         _not_sent(push)
-        _put_back(push, _when_rested(push, now))
+        others_first = timedelta(0) if isinstance(error, Resting) else OTHERS_FIRST
+        _put_back(push, _when_rested(push, now) + others_first)
     elif isinstance(error, OutcomeUnknown):
         put_back(push, Push.Status.UNKNOWN, now)
     elif isinstance(error, NotFound):

@@ -48,6 +48,10 @@ def ask_instead(*, division: Division, kind: str, count: int, user: Any) -> int:
     happens alone again.
     """
     with transaction.atomic():
+        # Visits before writes, as the comparison locks them; the other way round they would wait for each
+        # other.
+        visits = braking.held(division, kind).values("pair")
+        list(Pair.objects.select_for_update().filter(pk__in=visits).order_by("pk").only("pk"))
         held = _looked_at(division, kind, count)
         now = timezone.now()
         Pair.objects.filter(pk__in=held.values()).update(withheld_at=now, recheck_at=now)

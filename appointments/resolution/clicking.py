@@ -19,7 +19,7 @@ from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
 from appointments.mismatches import InHand, compare_pair, link, unlink
 from appointments.mismatches.comparing import make_push
-from appointments.models import Appointment, Decision, Mismatch, Pair, Push
+from appointments.models import Appointment, Decision, Mismatch, Pair
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Side
@@ -135,15 +135,10 @@ def _queue_click(
     if pair.division is None or pair.division.mode != Mode.LIVE:
         mode = pair.division.mode if pair.division else Mode.OBSERVE
         raise NotOffered(NOT_OFFERED[str(mode)])
-    under_way = pair.pushes.under_way().first()
-    if under_way is not None:
-        if under_way.status not in (Push.Status.WAITING, Push.Status.HELD):
-            raise NotOffered(NOT_OFFERED["settling"])
-        under_way.status = Push.Status.DROPPED
-        under_way.error_code = "superseded"
-        under_way.finished_at = timezone.now()
-        under_way.save(update_fields=["status", "error_code", "finished_at"])
     now = timezone.now()
+    pair.pushes.drop_unsent("superseded", now)
+    if pair.pushes.under_way().exists():
+        raise NotOffered(NOT_OFFERED["settling"])
     push = make_push(pair, view, plan, now=now)
     push.automatic = False
     push.mismatch = mismatch

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -107,7 +107,7 @@ def _held(
         first=first,
         chip=wording.time_until(first, now) if first else "",
         urgency=wording.urgency_word(first, now),
-        mails=_mails([push for push, _change in writes]),
+        mails=_mails(braking.held(division, kind)),
     )
 
 
@@ -128,8 +128,9 @@ def _sample(push: Push, change: Change, division: Division) -> Sample:
     )
 
 
-def _mails(writes: list[Push]) -> str:
-    count = sum(len(push.mails) for push in writes)
+def _mails(writes: QuerySet[Push]) -> str:
+    """Of all that would leave, also of those in which no cause was looked for."""
+    count = sum(len(mails) for mails in writes.values_list("mails", flat=True))
     if not count:
         return _("Nobody is e-mailed.")
     words = ngettext("OnCall e-mails %(n)d person.", "OnCall e-mails %(n)d people.", count)

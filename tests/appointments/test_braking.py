@@ -8,11 +8,22 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from appointments import outbox
-from appointments.models import Alert, BrakeWidening, Division, Push
+from appointments import outbox, resolution
+from appointments.mismatches import compare_pair
+from appointments.models import Alert, BrakeWidening, Division, Pair, Push
+from appointments.outbox import working
 from appointments.outbox.braking import brake_on
 from appointments.outbox.queue import claim
-from tests.make import make_division, make_mismatch, make_pair, make_plan, make_push, soon, when
+from tests.make import (
+    make_division,
+    make_mismatch,
+    make_pair,
+    make_plan,
+    make_push,
+    make_user,
+    soon,
+    when,
+)
 
 LONG_AGO = timedelta(hours=3)
 
@@ -104,6 +115,25 @@ def test_two_workers_do_not_both_get_the_last_place(division):
     assert (brake_on(one, now), brake_on(two, now)) == (True, True)
 
 
+@pytest.mark.parametrize("now", [("sending", "another:1"), ("done", "")])
+def test_a_frozen_worker_holds_nothing_that_another_has_taken_over(division, monkeypatch, now):
+    """A create that is under way elsewhere must not wait to be let go: it would be sent twice (law 4)."""
+    for _ in range(3):
+        sent(division, 10)
+    row = push(division)
+    status, by = now
+
+    def frozen(*_: object) -> bool:
+        since = timezone.now() if by else None
+        Push.objects.filter(pk=row.pk).update(status=status, claimed_by=by, claimed_at=since)
+        return True
+
+    monkeypatch.setattr(working, "brake_on", frozen)
+    assert outbox.work_one(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.claimed_by) == now
+
+
 def test_the_share_is_that_of_the_divisions_visits(division):
     Division.objects.update(brake_percent=50)
     division.refresh_from_db()
@@ -149,10 +179,10 @@ def test_the_next_batch_is_told_again(division):
     for _ in range(4):
         push(division)
     outbox.work_one()
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert Alert.objects.get().over_at is None
     Push.objects.update(status="dropped")
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert Alert.objects.get().over_at is not None
     for _ in range(4):
         push(division)
@@ -200,3 +230,44 @@ def test_a_widening_does_not_let_a_held_batch_go(division):
     widen(division)
     assert stopped(push(division)) is True
     assert make_mismatch(division).status == "open"
+
+
+def test_a_batch_whose_worker_died_before_it_could_tell_is_told_by_the_next_tick(division):
+    for _ in range(4):
+        push(division, status="held")
+    outbox.keep_alerts()
+    assert [told.subject for told in mail.outbox] == [
+        "Downtown: 4 new times held, because unusually many came at once."
+    ]
+    outbox.keep_alerts()
+    assert len(mail.outbox) == 1
+
+
+# --- where it meets the comparison --------------------------------------------------------------------------
+
+
+def test_a_held_write_of_a_visit_that_left_every_division_is_dropped(division):
+    """Nobody could ask about it, and all that follows of its kind would be held for ever."""
+    row = push(division, status="held")
+    Pair.objects.update(division=None)
+    compare_pair(row.pair_id)
+    assert statuses() == ["dropped"]
+
+
+def test_who_asks_instead_locks_visits_before_writes_as_the_comparison_does(
+    division, django_assert_max_num_queries
+):
+    """The other way round the two would wait for each other on PostgreSQL."""
+    push(division, status="held")
+    with django_assert_max_num_queries(100) as asked:
+        resolution.ask_instead(
+            division=division, kind="when", count=1, user=make_user("maria", division)
+        )
+    tables = ("appointments_pair", "appointments_push")
+    selects = [
+        table
+        for query in asked
+        for table in tables
+        if query["sql"].startswith(f'SELECT "{table}"."id"')
+    ]
+    assert selects[:2] == list(tables)

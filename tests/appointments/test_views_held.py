@@ -105,6 +105,13 @@ def test_five_samples_are_shown_the_soonest_first_and_recorded(maria, division):
     assert seen.details["page"] == "queue"
 
 
+def test_it_says_how_many_are_mailed_by_the_whole_batch(maria, division, monkeypatch):
+    """Causes are looked for in the first hundreds only; who decides lets all of them go."""
+    monkeypatch.setattr("appointments.outbox.braking.LOOKED_AT", 4)
+    hold(division)
+    assert "OnCall e-mails 6 people." in text(maria)
+
+
 def test_a_viewer_sees_the_batch_but_no_button_and_a_stranger_nothing(division):
     hold(division)
     viewer = text(signed_in(make_user("viewer", division, role=Role.VIEWER)))
@@ -184,7 +191,7 @@ def test_none_is_sent_and_each_is_asked_about_if_a_person_wants_it(maria, divisi
 def test_what_is_let_go_is_not_stopped_again(maria, division):
     hold(division)
     let_go(maria, division, "6")
-    outbox.end_alerts()
+    outbox.keep_alerts()
     assert not Push.objects.filter(status="held").exists()
 
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from appointments import backoff, mirror, outbox, remotes
 from appointments.core import decisions
+from appointments.mismatches import comparing
 from appointments.models import Appointment, Pair, Push, Run
 from emr_adapters.errors import TemporaryError
 from tests.loop.clinic import Clinic, at, iso
@@ -274,3 +276,22 @@ def test_write_whose_record_cannot_be_looked_at_is_not_looked_for_for_ever(
 
     assert [method for method, _ in clinic.writes()] == ["PUT"]
     assert len(clinic.open()) == 1
+
+
+def test_deadlock_of_the_database_is_not_listed_as_a_visit_that_cannot_be_compared(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    _, emr_id = agreed(clinic, at(15))
+
+    def deadlock(*words: Any) -> bool:
+        raise OperationalError("deadlock detected")
+
+    Pair.objects.update(recheck_at=timezone.now())
+    with monkeypatch.context() as patched:
+        patched.setattr(comparing, "compare_pair", deadlock)
+        comparing.compare_due()
+
+    assert clinic.open() == []
+    due = clinic.pair(emr_id).recheck_at
+    assert due is not None
+    assert due < timezone.now() + timedelta(minutes=1)

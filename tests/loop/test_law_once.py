@@ -12,9 +12,11 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments import audit, outbox, remotes, resolution
+from appointments.mirror import runs
 from appointments.mismatches import link
 from appointments.mismatches.comparing import look_again
 from appointments.models import Appointment, Pair, Push
+from appointments.models.work import PushQuerySet
 from appointments.oncall.client import OnCallAdapter
 from appointments.outbox import holding, proving, queue, sending
 from emr_adapters.fhir_r4 import FhirR4Adapter
@@ -418,6 +420,48 @@ def test_worker_frozen_right_before_its_request_sends_nothing_when_it_goes_on(
     assert (creates(clinic), push.status, push.claimed_by) == (0, "sending", "another host:1")
 
 
+def test_comparison_leaves_what_a_worker_claims_in_the_same_moment(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """A claim locks the push alone: it may come between the comparison's look and its update."""
+    emr_id = clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    assert read(clinic.emr) == "complete"
+    real = PushQuerySet.drop_unsent
+
+    def just_claimed(rows: Any, why: str, now: Any) -> int:
+        assert queue.claim(Push.objects.get(), now)
+        return real(rows, why, now)
+
+    monkeypatch.setattr(PushQuerySet, "drop_unsent", just_claimed)
+    compare()
+
+    assert statuses(clinic) == [("create", "sending")]
+
+
+def test_write_that_was_dropped_in_the_moment_of_its_claim_is_not_sent(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """A click that replaces it may be queued already: at most one is under way for a visit (law 5)."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    real = sending._still_meant
+
+    def meanwhile(push: Push) -> Any:
+        plan = real(push)
+        Push.objects.filter(pk=push.pk).update(status="dropped", error_code="superseded")
+        return plan
+
+    monkeypatch.setattr(sending, "_still_meant", meanwhile)
+    assert outbox.work_one(sleep=lambda seconds: None)
+
+    push = clinic.pushes()[0]
+    assert (creates(clinic), push.status, push.sent_at) == (0, "dropped", None)
+
+
 def test_write_that_waited_for_half_a_minute_reads_again_before_it_leaves(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ):
@@ -465,3 +509,39 @@ def test_create_of_unknown_outcome_whose_look_is_refused_is_looked_for_after_the
 
     assert (creates(clinic), len(clinic.oncall_rows())) == (1, 1)
     assert clinic.mails() == [("ann@example.org", "create")]
+
+
+def test_update_of_unknown_outcome_ends_although_its_visit_left_every_division(clinic: Clinic):
+    """A claim that nobody gives back would be taken again every three minutes, for ever."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("oncall", "drop_after_write", match={"method": "PATCH"})
+    assert outbox.work_one(sleep=lambda seconds: None)
+    assert statuses(clinic) == [("update", "unknown")]
+    Pair.objects.update(division=None)
+
+    for _ in range(6):
+        Push.objects.update(not_before=timezone.now())
+        outbox.work_one(sleep=lambda seconds: None)
+        assert not Push.objects.filter(status="unknown").exclude(claimed_at=None).exists()
+
+    assert (statuses(clinic), len(clinic.writes())) == ([("update", "done")], 1)
+
+
+def test_complete_list_counts_for_a_lost_create_while_the_next_one_is_read(clinic: Clinic):
+    """A quiet list extends its row (law 8): while it is read again, the row is not complete."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    clinic.practice.fault("oncall", "drop_before", match=POST)
+    assert outbox.work_one(sleep=lambda seconds: None)
+    (push,) = clinic.pushes()
+    Push.objects.update(status="unknown", sent_at=timezone.now() - timedelta(minutes=5))
+    push.refresh_from_db()
+    for _ in range(2):
+        assert read(clinic.oncall) == "complete"
+    runs.claim(clinic.oncall, "sweep")
+
+    assert proving._listed_since(push, proving.LIST_AGAIN_AFTER)

@@ -140,6 +140,25 @@ def test_write_that_waits_for_a_resting_connection_uses_up_no_attempt(clinic: Cl
     assert [push.status for push in clinic.pushes()] == ["done"]
 
 
+def test_one_record_that_always_fails_does_not_keep_its_whole_system_resting(clinic: Clinic):
+    """Its write would be the first to find each rest over, and fail: nobody else ever asked (law 11)."""
+    with moving_clock() as clock:
+        oncall_id = move(clinic)
+        clinic.practice.fault(
+            "oncall", "503", times=None, match={"path": f"/appointments/{oncall_id}/"}
+        )
+        answered = 0
+        for _ in range(60):
+            for _ in range(12):  # a worker looks at its writes far more often than at lists
+                clock.forward(seconds=5)
+                work_due()
+            answered += read(clinic.oncall) == "complete"
+
+        (push,) = clinic.pushes()
+        assert answered > 50
+        assert push.attempts > 4  # on its way to a person
+
+
 def test_write_that_meets_somebody_elses_try_is_put_back_as_it_was(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ):
@@ -296,6 +315,18 @@ def test_sync_does_not_wait_for_a_long_rest(clinic: Clinic):
         clock.run()
 
     assert (statuses(clinic), sum(clock.slept)) == ([("update", "waiting")], 0)
+
+
+def test_sync_that_leaves_writes_to_a_rest_is_not_complete_and_says_why(clinic: Clinic):
+    """Both lists were read; the rest came with the write."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.practice.emr_change(emr_id, start=iso(at(16)))
+    clinic.practice.fault("oncall", "429", retry_after=600, match={"method": "PATCH"})
+
+    told = clinic.sync("--full", expect_complete=False)["divisions"][0]
+
+    (error,) = told["errors"]
+    assert error.startswith("OnCall main asked to slow down: it is left alone until ")
 
 
 def test_sync_does_not_wait_for_what_others_have_to_wait_for_long(clinic: Clinic):
