@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db.models import F, Q
 from django.utils import timezone
 
-from appointments import remotes
+from appointments import backoff, remotes
 from appointments.core.compare import Half
 from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
 from appointments.mirror.windows import window_of
@@ -132,9 +132,14 @@ def watch(connection: Connection, limit: int = 50, *, adapter: Adapter | None = 
 
 
 def _read_each(connection: Connection, ids: list[str], adapter: Adapter | None) -> int:
-    """One unreadable or missing record does not stop the others; what stops all of them does."""
+    """One unreadable or missing record does not stop the others; what stops all of them does.
+
+    In no fixed order: three records that always fail would bring the connection to rest each time before
+    those behind them are read.
+    """
     if not ids:
         return 0
+    backoff.CHANCE.shuffle(ids)
     adapter = adapter or remotes.adapter_for(connection)
     for remote_id in ids:
         try:

@@ -290,15 +290,20 @@ def _set_aside_of(connection: Connection, keys: Iterable[str]) -> QuerySet[Misma
 
 def listed_aside(connection: Connection, ids: Iterable[str], run: Run) -> set[str]:
     """Which of these unreadable records an earlier page of this run held already."""
-    listed = {f"reason_details__{LISTED_AT}": run.began_at.isoformat()}
+    listed = {f"reason_details__{_mark_of(run)}": run.began_at.isoformat()}
     rows = _set_aside_of(connection, ids).filter(**listed)
     return set(rows.values_list("subject_key", flat=True))
+
+
+def _mark_of(run: Run) -> str:
+    """Each kind of list has a mark of its own: two that are read at the same time do not wipe it out."""
+    return LISTED_AT if run.kind == Run.Kind.SWEEP else f"{run.kind}_{LISTED_AT}"
 
 
 def mark_aside(connection: Connection, items: Iterable[Unreadable], run: Run) -> None:
     """They are on this list: not absent, only unreadable."""
     for row in _set_aside_of(connection, {_key_of(item) for item in items}):
-        details = {**row.reason_details, LISTED_AT: run.began_at.isoformat()}
+        details = {**row.reason_details, _mark_of(run): run.began_at.isoformat()}
         Mismatch.objects.filter(pk=row.pk).update(reason_details=details)
 
 

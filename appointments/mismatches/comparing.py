@@ -222,6 +222,12 @@ def _queue(
         if not waiting.automatic:
             return  # a person's click; ``questions.settle`` has looked whether it still holds
         if plan is not None and waiting.fingerprint == plan.fingerprint:
+            # The same write; the visit may begin at another time by now.
+            not_after = make_push(pair, view, plan, now=now).not_after
+            if waiting.not_after != not_after:
+                pair.pushes.filter(pk=waiting.pk, status__in=Push.NOT_SENT).update(
+                    not_after=not_after
+                )
             return
         if not pair.pushes.filter(pk=waiting.pk).drop_unsent("superseded", now):
             return  # just claimed: it decides afresh itself, and is compared after that

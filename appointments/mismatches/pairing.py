@@ -6,12 +6,13 @@ so that nothing is written because of a link but references.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from appointments import audit, remotes
@@ -31,6 +32,9 @@ from appointments.resting import Resting
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured
 from emr_adapters.records import Side
+
+
+logger = logging.getLogger(__name__)
 
 
 def look_up_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
@@ -90,10 +94,14 @@ def pair_due(pairs: Iterable[Pair], gatherer: Gatherer) -> int:
 
 
 def _unless_in_hand(link_one: Callable[[], bool]) -> bool:
-    """What comes of the write is compared afterwards."""
+    """What comes of the write is compared afterwards; and whom another worker links the other way round at
+    this moment (PostgreSQL ends one of two that wait for each other) is due again at the next pass."""
     try:
         return link_one()
     except InHand:
+        return False
+    except OperationalError as error:
+        logger.warning("a visit could not be linked just now: %s", type(error).__name__)
         return False
 
 

@@ -7,7 +7,7 @@ claim from the next, also those of one process.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -43,17 +43,27 @@ def reload(push: Push) -> None:
         raise TakenOver
 
 
-def last_look(push: Push) -> None:
-    """Right before each request: may a write that is about to leave still do so?
+class LastLook:
+    """Right before each request of a worker that has ``push``: may the write that is about to leave go?
 
-    Raises TakenOver, ReadTooLongAgo. What only reads may always go.
+    Called, it raises TakenOver or ReadTooLongAgo before the first request of a write. What only reads may
+    always go; and a write of several requests that has begun goes on: stopped midway it would pass for one
+    that was never sent.
     """
-    if push.status != Push.Status.SENDING or push.sent_at is None:
-        return
-    if timezone.now() - push.sent_at > FRESH_FOR:
-        raise ReadTooLongAgo
-    if not _ours(push).exists():
-        raise TakenOver
+
+    def __init__(self, push: Push) -> None:
+        self.push = push
+        self._begun: datetime | None = None
+
+    def __call__(self) -> None:
+        sent_at = self.push.sent_at
+        if self.push.status != Push.Status.SENDING or sent_at in (None, self._begun):
+            return
+        if sent_at is not None and timezone.now() - sent_at > FRESH_FOR:
+            raise ReadTooLongAgo
+        if not _ours(self.push).exists():
+            raise TakenOver
+        self._begun = sent_at
 
 
 def _ours(push: Push) -> QuerySet[Push]:

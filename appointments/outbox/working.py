@@ -10,13 +10,13 @@ from typing import Final
 
 from django.utils import timezone
 
-from appointments import backoff, remotes
+from appointments import audit, backoff, remotes
 from appointments.core.kinds import Operation
 from appointments.models import Connection, Push
 from appointments.outbox import proving, sending
 from appointments.outbox.braking import brake_on, hold
 from appointments.outbox.ending import drop, give_up, put_back
-from appointments.outbox.holding import ReadTooLongAgo, TakenOver, last_look, reload
+from appointments.outbox.holding import LastLook, ReadTooLongAgo, TakenOver, reload
 from appointments.outbox.queue import claim, due
 from appointments.resting import Resting, rest_of
 from emr_adapters.base import Adapter
@@ -86,12 +86,11 @@ def _adapters(push: Push, sleep: Callable[[float], None]) -> dict[Side, Adapter]
     if push.division is None:
         raise NotConfigured("The visit has no division.")
     found = {}
+    last_look = LastLook(push)
     for side in Side:
         connection = push.division.connection(side)
         try:
-            found[side] = remotes.adapter_for(
-                connection, sleep=sleep, last_look=lambda: last_look(push)
-            )
+            found[side] = remotes.adapter_for(connection, sleep=sleep, last_look=last_look)
         except NotConfigured as error:
             remotes.pause(connection, error)
             raise
@@ -163,8 +162,18 @@ def _when_rested(push: Push, now: datetime) -> datetime:
 def _not_sent(push: Push) -> None:
     """It was perhaps noted, and then not even asked for: no attempt was made."""
     push.attempts -= 1
-    if push.sent_at is not None and push.operation == Operation.CREATE:
+    if push.sent_at is None:
+        return
+    if push.operation == Operation.CREATE:
         push.creates_sent -= 1
+    audit.record(
+        verb="not_sent",
+        user=push.user,
+        division=push.division,
+        pair=push.pair,
+        subjects=[push.pair_id],
+        details={"push": push.pk},
+    )
 
 
 def _put_back(push: Push, when: datetime) -> None:

@@ -84,6 +84,7 @@ VERBS: Final[dict[str, Promise]] = {
     "brake_widened": gettext_lazy("widened the brake"),
     "brake_narrowed": gettext_lazy("ended a widening of the brake"),
     "sent": gettext_lazy("wrote"),
+    "not_sent": gettext_lazy("had to stop before anything was sent"),
     "confirmed": gettext_lazy("read it back: it is as written"),
     "linked": gettext_lazy("linked the two sides"),
     "unlinked": gettext_lazy("took the two sides apart"),

@@ -117,6 +117,16 @@ def test_complete_list_without_the_unreadable_record_closes_its_question(divisio
     assert Mismatch.objects.unsettled().count() == 0
 
 
+def test_unreadable_record_stays_listed_when_another_list_is_read_at_the_same_time(division):
+    bad = Unreadable("x", "No time.", {})
+    whole: Any = Pages(division, (["a", bad], 3), (["b"], 3))
+    near: Any = Pages(division, (["a", bad], 2))
+    assert mirror.start_or_continue(division.emr, "sweep", adapter=whole) is True
+    assert mirror.start_or_continue(division.emr, "near", adapter=near) is False
+    assert mirror.start_or_continue(division.emr, "sweep", adapter=whole) is False
+    assert [m.status for m in Mismatch.objects.all()] == ["open"]
+
+
 def test_two_kinds_of_list_at_once_do_not_unmark_each_other(division):
     """The list of today repeats itself while the whole list is read in between."""
     near: Any = Pages(division, ("abc", None), ("abc", None))

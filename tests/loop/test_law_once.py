@@ -545,3 +545,21 @@ def test_complete_list_counts_for_a_lost_create_while_the_next_one_is_read(clini
     runs.claim(clinic.oncall, "sweep")
 
     assert proving._listed_since(push, proving.LIST_AGAIN_AFTER)
+
+
+def test_write_of_two_requests_is_looked_at_before_the_first_only(clinic: Clinic):
+    """Stopped between the two it would pass for one that was never sent."""
+    clinic.book_emr(at(15))
+    read_both(clinic)
+    compare()
+    push = Push.objects.get()
+    queue.claim(push, timezone.now())
+    look = holding.LastLook(push)
+    holding.keep(push, sent_at=timezone.now())
+    look()
+    Push.objects.filter(pk=push.pk).update(claimed_by="another host:1")
+    look()
+
+    push.sent_at = timezone.now()
+    with pytest.raises(holding.TakenOver):
+        look()

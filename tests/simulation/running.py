@@ -359,7 +359,8 @@ def _tables() -> Iterator[tuple[str, Any]]:
         columns = [f.attname for f in model._meta.concrete_fields if f.name not in WHEN_READ]
         rows = list(model._default_manager.order_by("pk").values(*columns))
         for row in rows:
-            row.get("reason_details", {}).pop("listed_at", None)
+            for mark in WHEN_READ:
+                row.get("reason_details", {}).pop(mark, None)
         yield name, rows
 
 
