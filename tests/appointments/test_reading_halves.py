@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 from hypothesis import given
 
 from appointments.core.values import interpret
-from appointments.gathering import visits
 from appointments.gathering.visits import Gatherer
 from appointments.models import Appointment
 from emr_adapters.records import ABSENT, Group, State, record_to_json
@@ -20,19 +20,10 @@ def test_half_holds_and_interprets_only_what_the_record_states(record, unstated,
     short = replace(record, **dict.fromkeys(unstated, ABSENT))
     silent = {group for group, parts in GROUP_FIELDS.items() if parts & unstated}
     row = Appointment(side=side, remote_id=record.id, record=record_to_json(short))
-    asked = []
-
-    def recorded(*args):
-        asked.append(args[1])
-        return interpret(*args)
-
-    real, visits.interpret = visits.interpret, recorded
-    try:
+    with mock.patch("appointments.gathering.visits.interpret", wraps=interpret) as interpreting:
         half = Gatherer(NOW).half(row, BOOK)
-    finally:
-        visits.interpret = real
     stated = set(Group) - silent
-    assert set(asked) == stated == set(half.words)
+    assert {call.args[1] for call in interpreting.call_args_list} == stated == set(half.words)
     assert set(half.values) <= stated
     assert half.reference is short.reference or half.reference == short.reference
     assert half.state is (State.BOOKED if "state" in unstated else record.state)

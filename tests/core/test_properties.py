@@ -54,7 +54,7 @@ def reordered(view: View) -> View:
 
 
 def backwards(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
-    return dict(reversed(mapping.items()))
+    return dict(reversed(list(mapping.items())))
 
 
 @given(linked())
