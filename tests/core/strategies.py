@@ -155,7 +155,7 @@ def nearly_agreed(draw: st.DrawFn) -> View:
     """Two halves that agreed on everything, of which somebody changed a little since, or cancelled."""
     view = make_view(**common(draw))
     both = dict(view.halves)
-    for side in draw(st.lists(sides, max_size=3)):
+    for side in draw(st.lists(sides, max_size=4)):
         half = both[side]
         group = draw(st.sampled_from([*Group, Group.STATE, Group.STATE]))
         if group is not Group.STATE:
@@ -271,6 +271,18 @@ def creatable(draw: st.DrawFn) -> View:
         gate=GateFacts(sweep_complete=True),
         **common(draw) | {"book": draw(st.sampled_from([BOOK, EVEN])), "known_patients": (ANA,)},
     )
+
+
+@st.composite
+def doubted(draw: st.DrawFn) -> View:
+    """A visit that could be created, but for what speaks for its being there, or another's, already."""
+    view = draw(creatable())
+    (side,) = view.halves
+    found = draw(st.lists(halves(side.other), min_size=1, max_size=2))
+    candidates = tuple(Candidate(str(n), half, draw(often)) for n, half in enumerate(found))
+    kind = draw(st.sampled_from([None, Kind.DANGLING_REFERENCE, Kind.DUPLICATE_REFERENCE]))
+    doubt = IdentityDoubt(kind, ("5", "6")) if kind else None
+    return replace(view, candidates=candidates, doubt=doubt)
 
 
 # --- records, as adapters give them ------------------------------------------------------------------

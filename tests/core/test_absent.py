@@ -30,6 +30,7 @@ from tests.core.strategies import (
     eager_rules,
     field_sets,
     linked,
+    nearly_agreed,
     records,
     rules,
     sides,
@@ -154,6 +155,14 @@ def test_what_a_side_does_not_state_never_differs(view, given, group, side):
     assert group not in compare(quiet, view.halves[side.other], view.baseline)
     verdict = decide(view, given, NOW)
     assert_never_named({group}, set(view.halves[side.other].values) | {group}, verdict)
+
+
+@given(nearly_agreed(), eager_rules, sides)
+def test_reference_that_a_side_does_not_state_is_not_written_there(view, given, side):
+    half = replace(view.halves[side], reference=ABSENT)
+    view = replace(view, halves={**view.halves, side: half})
+    plans = plans_of(decide(view, given, NOW))
+    assert side not in {p.side for p in plans if p.operation is Operation.REFERENCE}
 
 
 @given(singles(), records(), field_sets, rules | eager_rules)

@@ -93,6 +93,14 @@ def test_question_shows_each_group_whole(view, given):
         assert view.replacement is not None
         off = next(side for side, half in halves.items() if half.off)
         halves[off] = view.replacement.half
+    if Group.WHEN in question.groups:
+        when = question.groups[Group.WHEN]
+        told = {Side.ONCALL: when.oncall, Side.EMR: when.emr}
+        for side, half in halves.items():
+            if Group.WHEN in half.values:
+                assert set(told[side]) == {"start", "minutes"}
+                assert told[side]["minutes"] == half.when.minutes
+                assert bool(told[side]["start"]) is (half.when.start is not None)
     for group, shown in question.groups.items():
         said = {
             side: value_to_json(group, half.values[group]) if group in half.values else None

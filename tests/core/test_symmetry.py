@@ -10,13 +10,22 @@ from hypothesis import strategies as st
 
 from appointments.core.compare import BaselineEntry, Half, compare
 from appointments.core.creates import lacking_for_create
-from appointments.core.decisions import decide
+from appointments.core.decisions import Verdict, decide
 from appointments.core.policy import Mode, Rules
 from appointments.core.view import Replacement, View
 from emr_adapters.base import Capabilities
 from emr_adapters.records import Group, Person, Side
 from tests.core.make import ANA, BEN, NOW, WINDOW, make_half, make_view
-from tests.core.strategies import EVEN, creatable, eager_rules, linked, rules, singles
+from tests.core.strategies import (
+    EVEN,
+    creatable,
+    doubted,
+    eager_rules,
+    linked,
+    nearly_agreed,
+    rules,
+    singles,
+)
 from tests.core.swapping import swap_entry, swap_finding, swap_half, swap_rules, swap_view, told
 
 # OnCall may hold more people than the EMR record names, on purpose: only one person each is compared alike.
@@ -65,11 +74,26 @@ def test_swapping_the_sides_swaps_the_verdict(view, given):
     assert told(one, swapped=False) == told(two, swapped=True)
 
 
+@given(nearly_agreed(), eager_rules)
+def test_swapping_the_sides_swaps_what_is_written_alone(view, given):
+    """Also where each side has something to say and the record's word goes first."""
+    view = replace(view, book=EVEN, replacement=None)
+    # OnCall may hold more people on purpose: what is said of them is the same here.
+    halves = {
+        side: replace(half, values={**half.values, Group.PEOPLE: (ANA,)})
+        for side, half in view.halves.items()
+    }
+    view = replace(view, halves=halves)
+    one = decide(view, given, NOW).automatic
+    two = decide(swap_view(view), swap_rules(given), NOW).automatic
+    assert told(Verdict(automatic=one), swapped=False) == told(Verdict(automatic=two), swapped=True)
+
+
 def lacks(half: Half, view: View, given: Rules) -> bool:
     return bool(lacking_for_create(half, half.side.other, view, given))
 
 
-@given(singles() | creatable(), rules | eager_rules, st.booleans())
+@given(singles() | creatable() | doubted(), rules | eager_rules, st.booleans())
 @example(
     View(halves={Side.EMR: make_half(Side.EMR)}),
     Rules(Side.EMR, Mode.LIVE, {}, {s: Capabilities() for s in Side}, WINDOW, "Downtown"),
