@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appointments.core.brake import (
@@ -165,11 +165,15 @@ def test_a_wave_is_above_the_limits_and_no_question_is_in_two(changes, visits, c
 
 # --- more of it never holds less ------------------------------------------------------------------------
 
-counts = st.integers(0, 100_000)
-some_limits = st.builds(BrakeLimits, st.integers(0, 1_000), st.floats(0, 100))
+# Round figures often, so that a wave is exactly at the share.
+counts = st.integers(0, 60).map(lambda tens: tens * 10) | st.integers(0, 100_000)
+shares = st.sampled_from([1.0, 5.0, 10.0, 50.0]) | st.floats(0, 100)
+some_limits = st.builds(BrakeLimits, st.sampled_from([0, 20]) | st.integers(0, 1_000), shares)
 
 
 @given(counts, counts, counts, some_limits)
+@example(30, 20, 1000, BrakeLimits())
+@example(400, 10_000, 1000, BrakeLimits())
 def test_more_changes_never_let_go(changes, more, visits, limits):
     held = brake_holds(changes, visits, limits)
     assert brake_holds(changes + more, visits, limits) or not held

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from appointments.core.compare import BaselineEntry, Half, compare
 from appointments.core.creates import lacking_for_create
 from appointments.core.decisions import Verdict, decide
-from appointments.core.policy import Mode, Rules
+from appointments.core.policy import Mode, Permission, Rules, Subject
+from appointments.core.values import When
 from appointments.core.view import Replacement, View
 from emr_adapters.base import Capabilities
 from emr_adapters.records import Group, Person, Side
-from tests.core.make import ANA, BEN, NOW, WINDOW, make_half, make_view
+from tests.core.make import ABLE, ANA, BEN, LATER, NOW, WINDOW, make_half, make_view
 from tests.core.strategies import (
     EVEN,
     creatable,
@@ -29,6 +30,13 @@ from tests.core.strategies import (
 from tests.core.swapping import swap_entry, swap_finding, swap_half, swap_rules, swap_view, told
 
 # OnCall may hold more people than the EMR record names, on purpose: only one person each is compared alike.
+ALL_ALONE = Rules(
+    record=Side.ONCALL,
+    mode=Mode.LIVE,
+    policy={side: dict.fromkeys(Subject, Permission.AUTO) for side in Side},
+    capabilities=dict.fromkeys(Side, ABLE),
+    window=WINDOW,
+)
 one_person = st.sampled_from([ANA, BEN, Person("Ana Souza"), Person("A. Souza", ANA.email)])
 
 
@@ -75,6 +83,7 @@ def test_swapping_the_sides_swaps_the_verdict(view, given):
 
 
 @given(nearly_agreed(), eager_rules)
+@example(make_view(oncall={"type": "phone"}, emr={"when": When(LATER, 30)}), ALL_ALONE)
 def test_swapping_the_sides_swaps_what_is_written_alone(view, given):
     """Also where each side has something to say and the record's word goes first."""
     view = replace(view, book=EVEN, replacement=None)
