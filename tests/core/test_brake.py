@@ -194,8 +194,8 @@ def test_a_widening_only_lets_more_through(changes, visits, limits, wish):
 @given(
     st.lists(a_change, max_size=40),
     st.lists(a_change, max_size=40),
-    st.integers(0, 100),
-    st.builds(BrakeLimits, st.integers(0, 5), st.floats(0, 20)),
+    st.integers(0, 20),
+    st.builds(BrakeLimits, st.integers(0, 2), st.sampled_from([5.0, 10.0, 20.0, 50.0])),
 )
 def test_more_questions_never_unfold_a_wave(first, more, visits, limits):
     before = waves(enumerate(first), visits, limits)

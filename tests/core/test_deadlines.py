@@ -100,7 +100,8 @@ def test_question_after_the_start_is_the_one_asked_before(monkeypatch):
 @given(views | creatable(), rules | eager_rules, st.integers(0, 3 * 24 * 60))
 def test_deadline_is_to_come_comes_no_later_and_passes_once(view, given, minutes):
     later = NOW + timedelta(minutes=minutes)
-    for plan in plans_of(decide(view, given, NOW)):
+    retyped = [Plan(Operation.UPDATE, side, {Group.TYPE: "phone"}) for side in Side]
+    for plan in (*plans_of(decide(view, given, NOW)), *retyped):
         deadline = deadline_of(plan, view, NOW)
         assert deadline is None or deadline > NOW
         starts = {half.when.start for half in view.halves.values()} - {None}

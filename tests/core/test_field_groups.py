@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 
 from appointments.core.compare import Change, compare
 from appointments.core.decisions import Verdict, decide
 from appointments.core.kinds import Kind, Operation
 from appointments.core.plans import Plan, changes_for, draft_for, value_to_json
 from appointments.core.values import When
-from appointments.core.view import View
-from emr_adapters.records import ABSENT, Group, Side
-from tests.core.make import NOW
+from appointments.core.view import Replacement, View
+from emr_adapters.records import ABSENT, Group, Side, State
+from tests.core.make import NOW, make_half, make_rules, make_view
 from tests.core.strategies import creatable, eager_rules, linked, rules, views
 
 
@@ -82,6 +82,13 @@ def test_no_group_is_written_and_asked_about_at_once(view, given):
 
 
 @given(views, rules)
+@example(
+    make_view(
+        oncall={"state": State.CANCELLED},
+        replacement=Replacement(make_half(Side.ONCALL, id="1002", when=None)),
+    ),
+    make_rules(),
+)
 def test_question_shows_each_group_whole(view, given):
     question = decide(view, given, NOW).question
     if question is None:

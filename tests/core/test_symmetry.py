@@ -29,7 +29,6 @@ from tests.core.strategies import (
 )
 from tests.core.swapping import swap_entry, swap_finding, swap_half, swap_rules, swap_view, told
 
-# OnCall may hold more people than the EMR record names, on purpose: only one person each is compared alike.
 ALL_ALONE = Rules(
     record=Side.ONCALL,
     mode=Mode.LIVE,
@@ -37,6 +36,7 @@ ALL_ALONE = Rules(
     capabilities=dict.fromkeys(Side, ABLE),
     window=WINDOW,
 )
+# OnCall may hold more people than the EMR record names, on purpose: only one person each is compared alike.
 one_person = st.sampled_from([ANA, BEN, Person("Ana Souza"), Person("A. Souza", ANA.email)])
 
 
