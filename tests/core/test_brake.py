@@ -197,6 +197,7 @@ def test_a_widening_only_lets_more_through(changes, visits, limits, wish):
     st.integers(0, 20),
     st.builds(BrakeLimits, st.integers(0, 2), st.sampled_from([5.0, 10.0, 20.0, 50.0])),
 )
+@example(moves(11), moves(2, 15), 20, BrakeLimits(2, 50.0))
 def test_more_questions_never_unfold_a_wave(first, more, visits, limits):
     before = waves(enumerate(first), visits, limits)
     after = waves(enumerate([*first, *more]), visits, limits)

@@ -11,7 +11,7 @@ from appointments.core.plans import Plan, changes_for, draft_for, value_to_json
 from appointments.core.values import When
 from appointments.core.view import Replacement, View
 from emr_adapters.records import ABSENT, Group, Side, State
-from tests.core.make import NOW, make_half, make_rules, make_view
+from tests.core.make import LATER, NOW, make_half, make_rules, make_view
 from tests.core.strategies import creatable, eager_rules, linked, rules, views
 
 
@@ -32,6 +32,13 @@ def source_when(plan: Plan, view: View) -> When:
 
 
 @given(views | creatable(), rules | eager_rules)
+@example(
+    make_view(
+        oncall={"state": State.CANCELLED},
+        replacement=Replacement(make_half(Side.ONCALL, id="1002", when=When(LATER, 60))),
+    ),
+    make_rules(),
+)
 def test_start_and_minutes_are_of_one_side(view, given):
     for plan in plans_of(decide(view, given, NOW)):
         if Group.WHEN not in plan.values:
