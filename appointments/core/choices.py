@@ -198,7 +198,7 @@ def moved_question(off: Half, live: Half, view: View, rules: Rules) -> Question:
         offered.append(Choice(USE[off.side], plan, recommended=True))
     offered += [NOT_A_MATCH, BY_HAND, LEAVE]
     old = shown_groups((Group.WHEN,), view).get(Group.WHEN, Shown())
-    fresh = value_to_json(Group.WHEN, new.when)
+    fresh = value_to_json(Group.WHEN, new.when) if Group.WHEN in new.values else None
     shown = Shown(
         fresh if off.side is Side.ONCALL else old.oncall,
         fresh if off.side is Side.EMR else old.emr,

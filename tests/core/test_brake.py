@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appointments.core.brake import (
@@ -161,3 +161,45 @@ def test_a_wave_is_above_the_limits_and_no_question_is_in_two(changes, visits, c
     ids = [id for group in found.values() for id in group]
     assert len(ids) == len(set(ids))
     assert all(brake_holds(len(group), visits, limits) for group in found.values())
+
+
+# --- more of it never holds less ------------------------------------------------------------------------
+
+# Round figures often, so that a wave is exactly at the share.
+counts = st.integers(0, 60).map(lambda tens: tens * 10) | st.integers(0, 100_000)
+shares = st.sampled_from([1.0, 5.0, 10.0, 50.0]) | st.floats(0, 100)
+some_limits = st.builds(BrakeLimits, st.sampled_from([0, 20]) | st.integers(0, 1_000), shares)
+
+
+@given(counts, counts, counts, some_limits)
+@example(30, 20, 1000, BrakeLimits())
+@example(400, 10_000, 1000, BrakeLimits())
+def test_more_changes_never_let_go(changes, more, visits, limits):
+    held = brake_holds(changes, visits, limits)
+    assert brake_holds(changes + more, visits, limits) or not held
+    # Nor do fewer visits, of which the same changes are a larger share.
+    assert brake_holds(changes, max(visits - more, 0), limits) or not held
+    assert not held or changes > limits.count
+
+
+@given(counts, counts, some_limits, some_limits)
+def test_a_widening_only_lets_more_through(changes, visits, limits, wish):
+    wider = limits.widened(wish.count, wish.percent)
+    assert brake_holds(changes, visits, limits) or not brake_holds(changes, visits, wider)
+    most = widest(limits, visits)
+    assert brake_holds(changes, visits, limits) or not brake_holds(changes, visits, most)
+    assert most == widest(limits, visits).widened(limits.count, limits.percent)
+
+
+@given(
+    st.lists(a_change, max_size=40),
+    st.lists(a_change, max_size=40),
+    st.integers(0, 20),
+    st.builds(BrakeLimits, st.integers(0, 2), st.sampled_from([5.0, 10.0, 20.0, 50.0])),
+)
+@example(moves(11), moves(2, 15), 20, BrakeLimits(2, 50.0))
+def test_more_questions_never_unfold_a_wave(first, more, visits, limits):
+    before = waves(enumerate(first), visits, limits)
+    after = waves(enumerate([*first, *more]), visits, limits)
+    for cause, ids in before.items():
+        assert after[cause][: len(ids)] == ids

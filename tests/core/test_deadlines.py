@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appointments.core.deadlines import deadline_of
 from appointments.core.decisions import decide
@@ -23,6 +25,8 @@ from tests.core.make import (
     make_view,
     offered,
 )
+from tests.core.strategies import creatable, eager_rules, linked, rules, views
+from tests.core.test_field_groups import plans_of
 
 EARLY = NOW + timedelta(hours=1)
 BEGUN = NOW - timedelta(minutes=5)
@@ -88,3 +92,31 @@ def test_question_after_the_start_is_the_one_asked_before(monkeypatch):
     assert later is not None
     assert (asked.reason.code, later.reason.code) == ("push_failed", "too_late")
     assert asked.subject == later.subject
+
+
+# --- for every plan ---------------------------------------------------------------------------------------
+
+
+@given(views | creatable(), rules | eager_rules, st.integers(0, 3 * 24 * 60))
+def test_deadline_is_to_come_comes_no_later_and_passes_once(view, given, minutes):
+    later = NOW + timedelta(minutes=minutes)
+    retyped = [Plan(Operation.UPDATE, side, {Group.TYPE: "phone"}) for side in Side]
+    for plan in (*plans_of(decide(view, given, NOW)), *retyped):
+        deadline = deadline_of(plan, view, NOW)
+        assert deadline is None or deadline > NOW
+        starts = {half.when.start for half in view.halves.values()} - {None}
+        assert deadline is None or all(deadline <= start for start in starts)
+        afterwards = deadline_of(plan, view, later)
+        assert afterwards == (None if deadline is None or deadline <= later else deadline)
+
+
+@given(linked() | creatable(), eager_rules)
+def test_what_happens_alone_has_a_deadline_where_a_time_is_known(view, given):
+    plan = decide(view, given, NOW).automatic
+    known = [half for half in view.halves.values() if half.when.start is not None]
+    if plan is not None and known:
+        deadline = deadline_of(plan, view, NOW)
+        assert deadline is not None
+        # What the write would bring counts as well as what it would replace.
+        new = plan.values.get(Group.WHEN)
+        assert new is None or deadline <= new.start
