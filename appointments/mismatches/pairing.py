@@ -33,7 +33,6 @@ from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured
 from emr_adapters.records import Side
 
-
 logger = logging.getLogger(__name__)
 
 

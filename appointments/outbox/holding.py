@@ -57,9 +57,9 @@ class LastLook:
 
     def __call__(self) -> None:
         sent_at = self.push.sent_at
-        if self.push.status != Push.Status.SENDING or sent_at in (None, self._begun):
+        if self.push.status != Push.Status.SENDING or sent_at is None or sent_at == self._begun:
             return
-        if sent_at is not None and timezone.now() - sent_at > FRESH_FOR:
+        if timezone.now() - sent_at > FRESH_FOR:
             raise ReadTooLongAgo
         if not _ours(self.push).exists():
             raise TakenOver

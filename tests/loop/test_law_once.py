@@ -472,7 +472,7 @@ def test_write_that_waited_for_half_a_minute_reads_again_before_it_leaves(
 
     def then_waited(push: Push, *rest: Any) -> None:
         real(push, *rest)
-        holding.keep(push, sent_at=push.sent_at - timedelta(seconds=31))
+        holding.keep(push, sent_at=timezone.now() - timedelta(seconds=31))
 
     with monkeypatch.context() as patched:
         patched.setattr(sending, "_mark_sent", then_waited)

@@ -18,14 +18,16 @@ from appointments.configuration import consequences
 from appointments.core import plans
 from appointments.core.compare import Half
 from appointments.core.decisions import Verdict
+from appointments.core.kinds import Operation
 from appointments.core.plans import Plan
 from appointments.gathering import Gatherer
 from appointments.mirror import direct, listing, proof, storing
 from appointments.mismatches import comparing
-from appointments.models import Push
+from appointments.models import Appointment, Push
 from appointments.outbox import proving, sending
+from appointments.outbox.ending import put_back
 from emr_adapters import records, times
-from emr_adapters.records import Group, State
+from emr_adapters.records import Group, Side, State
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,19 @@ def _never_asks(original: Any) -> Any:
 def _sends_again(original: Any) -> Any:
     def look_for(push: Push, adapters: Any) -> None:
         push.sent_at = None
-        proving.put_back(push, Push.Status.WAITING, timezone.now())
+        put_back(push, Push.Status.WAITING, timezone.now())
 
     return look_for
 
 
 def _stored_plan(original: Any) -> Any:
     def still_meant(push: Push) -> Plan:
-        side = sending.Side(push.side)
+        side = Side(push.side)
         said = {
             Group(g): plans.value_from_json(Group(g), v) for g, v in push.plan["values"].items()
         }
         return Plan(
-            sending.Operation(push.operation), side, said, push.plan["reference"], tuple(push.mails)
+            Operation(push.operation), side, said, push.plan["reference"], tuple(push.mails)
         )
 
     return still_meant
@@ -90,7 +92,7 @@ def _writes_all(original: Any) -> Any:
 
 def _always_newest(original: Any) -> Any:
     def store(connection: Any, record: Any, began_at: Any, **rest: Any) -> Any:
-        storing.Appointment.objects.filter(
+        Appointment.objects.filter(
             connection=connection, remote_id=record.id, read_began_at__gt=began_at
         ).update(read_began_at=began_at)
         return original(connection, record, began_at, **rest)
@@ -135,7 +137,7 @@ def _wall_clock(original: Any) -> Any:
 def _tells_names(original: Any) -> Any:
     def refresh(connection: Any, remote_id: str, **rest: Any) -> Any:
         stored = original(connection, remote_id, **rest)
-        for row in storing.Appointment.objects.filter(connection=connection, remote_id=remote_id):
+        for row in Appointment.objects.filter(connection=connection, remote_id=remote_id):
             logging.getLogger("appointments.mirror").info("read: %s", row.record.get("people"))
         return stored
 

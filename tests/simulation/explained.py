@@ -71,20 +71,25 @@ def _held_as(division: Division | None, emr: AppointmentRecord) -> str:
     if division is None:
         return ""
     for rule in division.type_rules.all():
-        if rule.emr in (emr.types or ()):
+        if rule.emr in stated(emr.types):
             return str(rule.oncall)
     return ""
 
 
 def _people_fit(pair: Pair, oncall: AppointmentRecord, emr: AppointmentRecord) -> bool:
-    known = {cast.who(person) for person in oncall.people or ()}
-    coming = {cast.who(person) for person in oncall.people or () if not person.cancelled}
-    patients = {cast.who(person) for person in emr.people or () if not person.cancelled}
+    known = {cast.who(person) for person in stated(oncall.people)}
+    coming = {cast.who(person) for person in stated(oncall.people) if not person.cancelled}
+    patients = {cast.who(person) for person in stated(emr.people) if not person.cancelled}
     if patients <= known and (not patients or patients & coming):
         return True
     return Decision.objects.filter(
         oncall=pair.oncall, emr=pair.emr, action="link", ended_at=None
     ).exists()
+
+
+def stated(values: Any) -> tuple[Any, ...]:
+    """Nothing where the record does not say."""
+    return () if values is ABSENT else tuple(values)
 
 
 def _first(values: Any) -> Any:
@@ -121,17 +126,17 @@ def _begun(world: World, record: AppointmentRecord) -> bool:
 def _division_of(side: Side, record: AppointmentRecord) -> bool:
     which = 0 if side is Side.ONCALL else 1
     known = {str(words[which]) for words in cast.PLACES.values()}
-    return any(place in known for place in record.places or ())
+    return any(place in known for place in stated(record.places))
 
 
 def _inside(world: World, division: Division | None, record: AppointmentRecord) -> bool:
     """Generous by a day at either end: which midnight counts is tried elsewhere."""
-    if division is None or record.start in (ABSENT, None):
+    if division is None or not isinstance(record.start, datetime):
         return True
     day = timedelta(days=1)
     first = world.now() - day * (division.window_back_days - 1)
     last = world.now() + day * (division.window_ahead_days)
-    return bool(isinstance(record.start, datetime) and first <= record.start < last)
+    return first <= record.start < last
 
 
 def _asked_elsewhere(pair: Pair) -> bool:

@@ -275,7 +275,12 @@ def resume(world: World) -> Callable[[], Any] | None:
     paused = list(Connection.objects.filter(paused_at__isnull=False))
     if not paused:
         return None
-    return lambda: [remotes.resume(connection) for connection in paused]
+
+    def request() -> None:
+        for connection in paused:
+            remotes.resume(connection)
+
+    return request
 
 
 def restore_backup(world: World) -> Callable[[], Any] | None:

@@ -26,6 +26,10 @@ class Act:
     weight: int = 2
 
 
+def people_of(record: AppointmentRecord) -> tuple[Person, ...]:
+    return () if record.people is ABSENT else record.people
+
+
 # --- booking -----------------------------------------------------------------------------------------------
 
 
@@ -93,7 +97,7 @@ def change_title(world: World, remote: SimulatedRemote, id: str) -> None:
 
 
 def write_name_otherwise(world: World, remote: SimulatedRemote, id: str) -> None:
-    people = remote.records[id].people or ()
+    people = people_of(remote.records[id])
     remote.edit(id, people=tuple(_renamed(world, person) for person in people))
 
 
@@ -103,14 +107,14 @@ def reuse_for_another(world: World, remote: SimulatedRemote, id: str) -> None:
 
 
 def cancel_participant(world: World, remote: SimulatedRemote, id: str) -> None:
-    people = remote.records[id].people or ()
+    people = people_of(remote.records[id])
     if remote.side is Side.ONCALL and len(people) > 1:
         remote.edit(id, people=(cast.cancelled(people[0]), *people[1:]))
 
 
 def add_participant(world: World, remote: SimulatedRemote, id: str) -> None:
     if remote.side is Side.ONCALL:
-        people = remote.records[id].people or ()
+        people = people_of(remote.records[id])
         remote.edit(id, people=(*people, drawn_person(world, Side.ONCALL)))
 
 

@@ -388,7 +388,7 @@ def _check_nothing_follows(world: World, name: str) -> None:
         world.forward(timedelta(minutes=minutes).total_seconds())
         look_at_everything(world)
     for write in world.ledger.writes[writes:]:
-        push = Push.objects.filter(pk=write.push_id).first()
+        push = Push.objects.filter(pk=write.push_id or 0).first()
         if push is None or push.operation != "reference":
             world.ledger.violated(
                 "a_change_of_ours_writes_nothing", f"{name} led to {write.operation}"

@@ -292,7 +292,8 @@ def falsified(page: Page, kind: Kind, cursor: str | None, size: int) -> Page:
 def left_out(records: Iterable[AppointmentRecord]) -> Iterable[AppointmentRecord]:
     """Short shapes: fields that the answer does not state (law 3)."""
     for record in records:
-        short = replace(record, **dict.fromkeys(LEFT_OUT, ABSENT))
+        unstated: dict[str, Any] = dict.fromkeys(LEFT_OUT, ABSENT)
+        short = replace(record, **unstated)
         yield replace(short, raw=record_to_json(short))
 
 

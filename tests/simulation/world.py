@@ -278,7 +278,7 @@ def _observed_decision(world: World, decision: Any) -> Any:
 
 
 def _meant(push: Push, now: datetime) -> Meant:
-    division = Division.objects.get(pk=push.division_id)
+    division = Division.objects.get(pk=push.division_id or 0)
     allowed = permissions(division.policy, division.system_of_record)
     source = Side(push.side).other
     lines = {f"{subject}:{word}" for (side, subject), word in allowed.items() if side is source}
