@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
 
 from tests.simulation import coverage, faults
 from tests.simulation.receptionists import ACTS
-from tests.simulation.running import Outcome
-
-FOUND_BESIDE: Final = ("process_killed", "webhook_lost", "webhook_forged", "database_restored")
+from tests.simulation.running import UNSEEN, Outcome
 
 
 @dataclass
@@ -41,6 +38,7 @@ class Report:
         never = [k.name for k in faults.KINDS if not self.faults[k.name]]
         parts = [
             f"{self.seeds} seeds, {self.steps} steps",
+            f"{UNSEEN}: {self.counts[UNSEEN]}",
             _section("steps", self.counts, "step:"),
             _section("requests made by the product", self.counts, "request:"),
             _section("tasks begun", self.counts, "task:"),

@@ -22,6 +22,7 @@ from tests.simulation.invariants import ALWAYS, WHEN_QUIET, check
 from tests.simulation.world import WORKERS, Task, World, simulated_world
 
 STEPS: Final = 250
+UNSEEN: Final = "edits between our last read and our write"  # a side without versions cannot tell
 NOTHING: Final[frozenset[str]] = frozenset()
 AGREED_AT_FIRST: Final = 6
 UNREADABLE_AT_FIRST: Final = 0.2
@@ -82,6 +83,7 @@ def run(
         if not world.ledger.violations:
             check_configuration_change(world)
         ledger = world.ledger
+        ledger.counts[UNSEEN] += sum(bool(write.unseen) for write in ledger.writes)
         return Outcome(
             seed,
             steps,
