@@ -54,7 +54,8 @@ def _decide_linked(view: View, rules: Rules, now: datetime) -> Verdict:
         return Verdict(scope=Scope.CANCELLED, agreed=agreed)
     if not _in_window(halves, rules):
         return Verdict(scope=Scope.OUTSIDE_WINDOW, agreed=agreed)
-    if any(half.state is State.NOT_YET for half in halves.values()):
+    # An entry that is gone will not become a visit any more: its other half waits for nothing.
+    if any(half.state is State.NOT_YET and not half.gone for half in halves.values()):
         return Verdict(scope=Scope.NOT_YET, agreed=agreed)
     off = next((half for half in halves.values() if half.off), None)
     if off is not None:

@@ -59,6 +59,8 @@ NEAR = timedelta(days=1, hours=2)  # every zone's "same day" lies within
 class Gatherer:
     def __init__(self, now: datetime) -> None:
         self.now = now
+        # By visit, those whose question names it: they have to be asked when it counts on that.
+        self.named_by: dict[int, set[int]] = {}
         self._books: dict[int, Codebook] = {}
         self._rules: dict[int, Rules] = {}
 
@@ -223,7 +225,7 @@ class Gatherer:
             view,
             doubt=doubt,
             candidates=candidates,
-            listed_elsewhere=self._listed_elsewhere(row, half, candidates, division),
+            listed_elsewhere=self._listed_elsewhere(pair, half, candidates, division),
             gate=GateFacts(sweep_complete=proven),
         )
 
@@ -275,19 +277,25 @@ class Gatherer:
         return tuple(sorted(found, key=lambda c: c.id))
 
     def _listed_elsewhere(
-        self, row: Appointment, half: Half, candidates: tuple[Candidate, ...], division: Division
+        self, pair: Pair, half: Half, candidates: tuple[Candidate, ...], division: Division
     ) -> bool:
         """The record's side asks the question; its candidates are listed there, and nowhere twice."""
-        if self._is_replacement(row, half, division):
+        row = pair.half(half.side)
+        if row is None:
+            return False
+        named_by = self.named_by[pair.pk] = set()
+        moved = self._replaced(row, half, division)
+        if moved is not None:
+            named_by.add(moved.pk)
             return True
         if half.side is self.rules(division).record:
             return False
         free = [c.id for c in candidates if c.free]
         target = division.connection(half.side.other)
-        return any(
-            self._asks_about(other, row)
-            for other in target.appointments.filter(remote_id__in=free).select_related("division")
-        )
+        others = target.appointments.filter(remote_id__in=free).select_related("division")
+        asking = [Pair.objects.get(**{o.side: o}) for o in others if self._asks_about(o, row)]
+        named_by.update(other.pk for other in asking)
+        return bool(asking)
 
     def _asks_about(self, other: Appointment, row: Appointment) -> bool:
         """Does the question about ``other`` name ``row``?
@@ -306,13 +314,13 @@ class Gatherer:
         if (
             out_of_scope(half, rules, self.now) is not None
             or self._doubt(other, pair, division) is not None
-            or self._is_replacement(other, half, division)
+            or self._replaced(other, half, division) is not None
         ):
             return False
         return any(c.id == row.remote_id for c in self.candidates(other, half, division))
 
-    def _is_replacement(self, row: Appointment, half: Half, division: Division) -> bool:
-        """Is this visit being asked about as the new half of a *moved* one?"""
+    def _replaced(self, row: Appointment, half: Half, division: Division) -> Pair | None:
+        """The *moved* visit whose question is about this one as its new half."""
         reach = max(timedelta(minutes=division.cancel_delay_minutes), timedelta(minutes=1))
         side = half.side
         cancelled = Pair.objects.filter(
@@ -331,8 +339,8 @@ class Gatherer:
             # Outside the window, past or edited meanwhile, the old visit asks something else, or nothing.
             question = decide(self.view(pair, division), self.rules(division), self.now).question
             if question is not None and question.about == (row.remote_id,):
-                return True
-        return False
+                return pair
+        return None
 
     def shared_emails(self, rows: QuerySet[Appointment]) -> frozenset[str]:
         """E-mails among the people of ``rows`` that occur anywhere with names that do not fit."""

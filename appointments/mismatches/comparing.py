@@ -16,7 +16,7 @@ from django.utils import timezone
 from appointments import audit
 from appointments.core.deadlines import deadline_of
 from appointments.core.decisions import Verdict, decide
-from appointments.core.kinds import Scope
+from appointments.core.kinds import Kind, Scope
 from appointments.core.plans import Plan, plan_to_json, values_to_json
 from appointments.core.policy import Rules
 from appointments.core.view import View
@@ -124,8 +124,12 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
         end_overdue(pair, gatherer.now)
         rules = gatherer.rules(pair.division)
         view = gatherer.view(pair, pair.division)
-        _apply(pair, view, decide(view, rules, gatherer.now), rules, gatherer.now)
-        return True
+        verdict = decide(view, rules, gatherer.now)
+        _apply(pair, view, verdict, rules, gatherer.now)
+    if verdict.scope is Scope.CANDIDATE:
+        # Apart from this visit's lock: two that name each other would wait for one another.
+        _have_asked(gatherer.named_by.get(pair_id, set()), gatherer.now)
+    return True
 
 
 def end_overdue(pair: Pair, now: datetime) -> None:
@@ -154,6 +158,14 @@ def _apply(pair: Pair, view: View, verdict: Verdict, rules: Rules, now: datetime
     pair.save()
     mismatch = questions.settle(pair, view, verdict, now)
     _queue(pair, view, verdict.automatic, mismatch, rules, now)
+
+
+def _have_asked(pair_ids: set[int], now: datetime) -> None:
+    """A visit that is listed under another's question counts on it; that one may have had no news itself."""
+    asked = Mismatch.objects.unsettled().filter(kind__in=(Kind.MOVED, Kind.POSSIBLE_MATCH))
+    Pair.objects.filter(pk__in=pair_ids).exclude(pk__in=asked.values("pair_id")).update(
+        recheck_at=now
+    )
 
 
 def _out_of_scope(pair: Pair, scope: Scope, now: datetime) -> None:

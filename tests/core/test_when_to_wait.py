@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from appointments.core.decisions import decide
-from appointments.core.kinds import Scope
+from appointments.core.kinds import Kind, Scope
 from appointments.core.policy import Mode
 from appointments.core.values import When
 from emr_adapters.records import Group, Side, State
@@ -110,3 +110,12 @@ def test_what_is_not_yet_a_visit_is_left_alone(record, side, other):
     view = make_view(**by_side(side, {"state": State.NOT_YET}, {"state": other}))
     verdict = decide(view, make_rules(record), NOW)
     assert (verdict.scope, verdict.automatic, verdict.question) == (Scope.NOT_YET, None, None)
+
+
+@both_records
+@pytest.mark.parametrize("side", list(Side))
+def test_waiting_list_entry_that_is_gone_leaves_a_booked_other_half_to_a_person(record, side):
+    view = make_view(**by_side(side, {"state": State.NOT_YET, "gone": True}, {}))
+    question = decide(view, make_rules(record), NOW).question
+    assert question is not None
+    assert (question.kind, question.reason.code) == (Kind.VANISHED, "gone")

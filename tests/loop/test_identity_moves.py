@@ -60,6 +60,24 @@ def test_cancel_and_a_new_visit_within_the_delay_are_one_moved_question(clinic: 
     assert clinic.writes() == []
 
 
+def test_question_that_a_new_visit_counts_on_is_asked_though_its_own_visit_has_no_news(clinic: Clinic):
+    """The cancellation was left as it is; then the new visit turned out to be the same patient's."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.set(cancel_delay_minutes=5, policy={"emr_to_oncall": {"cancel": "ask", "create": "ask"}})
+    clinic.practice.emr_cancel(emr_id)
+    new_id = clinic.book_emr(at(18), "502")
+    clinic.sync()
+    (cancelled,) = [m for m in clinic.open() if m.kind == "cancelled_on_one_side"]
+    click(clinic, "leave_different", mismatch=cancelled)
+    assert kinds(clinic) == ["missing_in_oncall"]
+
+    clinic.practice.emr_change(new_id, patient="501")
+    clinic.sync("--full")
+
+    asked = clinic.only()
+    assert (asked.kind, asked.reason_details["new_id"]) == ("moved", new_id)
+
+
 def test_moved_that_is_not_the_same_becomes_a_cancel_and_a_create(clinic: Clinic):
     oncall_id, _, new_id = cancelled_and_booked_again(clinic)
 

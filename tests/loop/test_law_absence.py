@@ -126,6 +126,23 @@ def test_visit_missing_from_a_complete_list_is_gone_only_after_two_direct_reads(
     assert clinic.writes() == []
 
 
+def test_waiting_list_entry_that_was_deleted_is_looked_for(clinic: Clinic):
+    """OnCall still holds the visit: whoever comes waits for nobody."""
+    _, emr_id = agreed(clinic, at(15))
+    clinic.book_emr(at(18), "502")  # or the list would be empty
+    clinic.practice.emr_change(emr_id, status="waitlist")
+    with moving_clock() as clock:
+        clock.run()
+        assert clinic.pair(emr_id).scope == "not_yet"
+        clinic.practice.emr_vanish(emr_id)
+        clock.run()
+        clock.forward(minutes=11)
+        clock.run()
+
+    (asked,) = [m for m in clinic.open() if m.emr_id == emr_id]
+    assert (asked.kind, asked.reason_code) == ("vanished", "gone")
+
+
 def test_two_not_founds_within_ten_minutes_are_one(clinic: Clinic):
     oncall_id, _ = agreed(clinic, at(15))
     clinic.practice.fault(
