@@ -1,7 +1,7 @@
 """What one page adds to a listing's proof, and whether the whole of it proves what it leaves out (law 2).
 
 What is looked at
-    * the system's own count: the same on every page, and as many different visits came. Any repeat
+    * the system's own count, where every page gives it: the same on all, and as many different visits came. Any repeat
       among pages of a counted list means that another visit did not come, so none is tolerated there
     * without a count: few repeats. Visits shift from page to page when one is booked meanwhile
     * days: nothing that came lies far outside of those asked for, but what was moved there meanwhile
@@ -71,6 +71,7 @@ def count(connection: Connection, run: Run, news: PageNews) -> None:
     fresh = len(good - seen) + len(bad - seen) + nameless
     rows = len(page.records) + len(page.unreadable)
     first = run.pages == 0
+    counted = page.total is not None and (first or run.first_total is not None)
     runs.save(
         run,
         read=run.read + len(good - seen),
@@ -79,9 +80,10 @@ def count(connection: Connection, run: Run, news: PageNews) -> None:
         outside=run.outside + news.outside,
         changed=run.changed + news.changed,
         pages=run.pages + 1,
-        first_total=page.total if first else run.first_total,
-        last_total=page.total,
-        doubt=run.doubt if first or page.total == run.first_total else _CHANGED,
+        # A list of which one page gives no count is one without a count.
+        first_total=(page.total if first else run.first_total) if counted else None,
+        last_total=page.total if counted else None,
+        doubt=run.doubt if first or not counted or page.total == run.first_total else _CHANGED,
         failures=0,
         error="",
     )

@@ -72,7 +72,7 @@ class ReadingContract(WithAdapter):
         read = pages(practice.adapter(page_size=3))
         assert len(read) == 3
         assert {record.id for page in read for record in page.records} == ids
-        assert read[-1].total == 8
+        assert {page.total for page in read} in ({8}, {None})
         assert all(earlier.began_at < later.began_at for earlier, later in pairwise(read))
 
     def test_visits_that_tie_on_their_start_are_all_listed(self, practice: Practice) -> None:

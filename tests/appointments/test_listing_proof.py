@@ -73,6 +73,13 @@ def test_total_that_moves_and_comes_back_between_two_pages_is_noticed(division):
     assert (run.status, run.error) == ("incomplete", "The list changed while it was read.")
 
 
+@pytest.mark.parametrize("totals", [(None, 5), (5, None)])
+def test_list_of_which_a_page_gives_no_total_is_one_without(division, totals):
+    """FHIR servers: a full first page may have no total that can be trusted."""
+    run = listed(division, ("abc", totals[0]), ("de", totals[1]))
+    assert (run.status, run.read, run.last_total) == ("complete", 5, None)
+
+
 def test_counted_list_tolerates_no_repeat(division):
     run = listed(division, ("abc", 5), ("cd", 5))
     assert (run.status, run.repeated) == ("incomplete", 1)

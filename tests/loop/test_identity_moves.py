@@ -60,7 +60,9 @@ def test_cancel_and_a_new_visit_within_the_delay_are_one_moved_question(clinic: 
     assert clinic.writes() == []
 
 
-def test_question_that_a_new_visit_counts_on_is_asked_though_its_own_visit_has_no_news(clinic: Clinic):
+def test_question_that_a_new_visit_counts_on_is_asked_though_its_own_visit_has_no_news(
+    clinic: Clinic,
+):
     """The cancellation was left as it is; then the new visit turned out to be the same patient's."""
     _, emr_id = agreed(clinic, at(15))
     clinic.set(cancel_delay_minutes=5, policy={"emr_to_oncall": {"cancel": "ask", "create": "ask"}})
