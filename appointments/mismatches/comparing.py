@@ -54,9 +54,7 @@ def compare_due(
     """
     now = timezone.now()
     gatherer = Gatherer(now)
-    due = Pair.objects.due(now).select_related(
-        "oncall", "emr", "division", "division__oncall", "division__emr"
-    )
+    due = Pair.objects.due(now).whole()
     if divisions is not None:
         due = due.filter(Q(division__in=divisions) | Q(division=None))
     pairs = list(due.order_by("recheck_at", "pk")[:limit])
@@ -106,12 +104,7 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
     """Decide about one visit from its rows as they are. Returns False where there was nothing to do."""
     gatherer = gatherer or Gatherer(timezone.now())
     with transaction.atomic():
-        pair = (
-            Pair.objects.select_for_update(of=("self",))
-            .select_related("oncall", "emr", "division", "division__oncall", "division__emr")
-            .filter(pk=pair_id)
-            .first()
-        )
+        pair = Pair.objects.whole().select_for_update(of=("self",)).filter(pk=pair_id).first()
         if pair is None:
             return False
         if pair.division is None:
@@ -229,7 +222,7 @@ def _queue(
     now: datetime,
 ) -> None:
     """Keep only the newest intention (law 5): replace what waits, leave what is the same."""
-    waiting = pair.pushes.filter(status__in=["waiting", "held"]).first()
+    waiting = pair.pushes.filter(status__in=Push.NOT_SENT).first()
     if waiting is not None:
         if not waiting.automatic:
             return  # a person's click; ``questions.settle`` has looked whether it still holds

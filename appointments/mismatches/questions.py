@@ -22,7 +22,7 @@ def settle(pair: Pair, view: View, verdict: Verdict, now: datetime) -> Mismatch 
     """Open, refresh or close the pair's mismatch. Returns the unsettled one."""
     question = verdict.question
     # An undo is no answer to a question: it is decided when it is sent.
-    clicks = pair.pushes.filter(automatic=False, status__in=["waiting", "held"])
+    clicks = pair.pushes.filter(automatic=False, status__in=Push.NOT_SENT)
     click = clicks.exclude(action=UNDO).first()
     decision = _lapse(pair, question, now)
     if question is None:

@@ -163,6 +163,10 @@ class PairQuerySet(models.QuerySet["Pair"]):
     def due(self, now: datetime) -> Self:
         return self.filter(recheck_at__lte=now)
 
+    def whole(self) -> Self:
+        """With both halves, the division and its connections: what deciding about a visit looks at."""
+        return self.select_related("oncall", "emr", "division", "division__oncall", "division__emr")
+
 
 class Pair(models.Model):
     """A mirror of each side that are the same visit, or one mirror whose other half is missing.

@@ -42,7 +42,7 @@ COMPARED_AFTER_CREATE: Final = (Group.WHEN, Group.TYPE)
 def read_back(push: Push, adapters: Mapping[Side, Adapter]) -> None:
     """Read the target again; done if it shows what was written, else once more a little later."""
     side = Side(push.side)
-    pair = _pair(push)
+    pair = Pair.objects.whole().get(pk=push.pair_id)
     target_id = push.result_id or _id_at(pair, side)
     shown = False
     if target_id and pair.division is not None:
@@ -70,7 +70,7 @@ def read_back(push: Push, adapters: Mapping[Side, Adapter]) -> None:
 def look_for(push: Push, adapters: Mapping[Side, Adapter]) -> None:
     """The outcome is unknown: find out before anything else is sent."""
     side = Side(push.side)
-    pair = _pair(push)
+    pair = Pair.objects.whole().get(pk=push.pair_id)
     if push.operation != Operation.CREATE:
         _look_at_target(push, pair, side, adapters)
         return
@@ -93,7 +93,9 @@ def _look_at_target(push: Push, pair: Pair, side: Side, adapters: Mapping[Side, 
     except (NotFound, PermanentError) as error:
         _cannot_look(push, error)
         return
-    pair = _pair(push)  # what was read may have brought its division back
+    pair = Pair.objects.whole().get(
+        pk=push.pair_id
+    )  # what was read may have brought its division back
     if _shows(push, pair, target_id):
         _done(push, pair, target_id)
         return
@@ -194,12 +196,6 @@ def _not_found_yet(push: Push, pair: Pair, side: Side) -> None:
 
 
 # --- what the target shows ----------------------------------------------------------------------------
-
-
-def _pair(push: Push) -> Pair:
-    return Pair.objects.select_related(
-        "oncall", "emr", "division", "division__oncall", "division__emr"
-    ).get(pk=push.pair_id)
 
 
 def _id_at(pair: Pair, side: Side) -> str:

@@ -16,6 +16,7 @@ from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import TOO_LATE
 from appointments.mirror.storing import reading_of
+from appointments.mismatches.questions import UNDO
 from appointments.models import Appointment, Pair, Push
 from appointments.outbox.ending import drop, give_up
 from appointments.outbox.holding import keep
@@ -23,15 +24,13 @@ from emr_adapters.base import Adapter
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import AppointmentRecord, Group, Side, record_from_json
 
-UNDO = "undo"
-
 
 def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
     """Read both sides, decide, write. Returns False where nothing was sent because the outcome is
     another now, or the visit has begun meanwhile; raises every AdapterError, TakenOver, ReadTooLongAgo."""
     if _too_late(push):
         return False
-    pair = _load_pair(push)
+    pair = Pair.objects.whole().get(pk=push.pair_id)
     found = _reread(push, pair, adapters)
     plan = None if found else _still_meant(push)
     if plan is None:
@@ -39,7 +38,7 @@ def send(push: Push, adapters: Mapping[Side, Adapter]) -> bool:
         return False
     if _too_late(push):
         return False
-    pair = _load_pair(push)
+    pair = Pair.objects.whole().get(pk=push.pair_id)
     row = pair.half(plan.side)
     _mark_sent(push, plan, pair)
     _write(push, plan, row, pair, adapters[plan.side])
@@ -74,12 +73,6 @@ def _end_unsent(push: Push, *, found: bool) -> None:
         )
     else:
         drop(push, "exists")
-
-
-def _load_pair(push: Push) -> Pair:
-    return Pair.objects.select_related(
-        "oncall", "emr", "division", "division__oncall", "division__emr"
-    ).get(pk=push.pair_id)
 
 
 def _reread(push: Push, pair: Pair, adapters: Mapping[Side, Adapter]) -> bool:
@@ -125,7 +118,7 @@ def _reread(push: Push, pair: Pair, adapters: Mapping[Side, Adapter]) -> bool:
 def _still_meant(push: Push) -> Plan | None:
     """The plan as it comes out today; None if that is not the write that was queued."""
     with transaction.atomic():
-        pair = _load_pair(push)
+        pair = Pair.objects.whole().get(pk=push.pair_id)
         if pair.division is None or pair.division.mode != Mode.LIVE:
             return None
         gatherer = Gatherer(timezone.now())

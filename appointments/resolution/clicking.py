@@ -76,11 +76,7 @@ def _look_again(mismatch_id: int) -> None:
 
 def _question(mismatch: Mismatch) -> tuple[Pair, View, Question]:
     """The question as the core asks it now; it must be the one on the row."""
-    pair = (
-        Pair.objects.select_for_update(of=("self",))
-        .select_related("oncall", "emr", "division", "division__oncall", "division__emr")
-        .get(pk=mismatch.pair_id or 0)
-    )
+    pair = Pair.objects.whole().select_for_update(of=("self",)).get(pk=mismatch.pair_id or 0)
     if pair.division is None:
         raise Stale(mismatch)
     gatherer = Gatherer(timezone.now())

@@ -15,6 +15,7 @@ from appointments.core.policy import Mode
 from appointments.gathering import Gatherer
 from appointments.mismatches import InHand, unlink
 from appointments.mismatches.comparing import make_push
+from appointments.mismatches.questions import UNDO
 from appointments.models import Mismatch, Pair, Push
 from appointments.resolution.clicking import look_after
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
@@ -47,7 +48,7 @@ def undo(*, mismatch_id: int, version: str, user: Any) -> Mismatch:
 
 def _undo_waiting(mismatch: Mismatch) -> str:
     """Conditional, so that it either beats the worker's claim or leaves the push alone."""
-    taken = mismatch.pushes.filter(automatic=False, status__in=["waiting", "held"]).update(
+    taken = mismatch.pushes.filter(automatic=False, status__in=Push.NOT_SENT).update(
         status=Push.Status.UNDONE, finished_at=timezone.now()
     )
     if not taken:
@@ -110,7 +111,7 @@ def _write_back(mismatch: Mismatch, user: Any) -> str:
     plan = Plan(Operation.UPDATE, Side(push.side), values, mails=tuple(push.mails))
     back = make_push(pair, view, plan, now=timezone.now())
     back.automatic = False
-    back.action = "undo"
+    back.action = UNDO
     back.mismatch = mismatch
     back.user = user
     back.not_before = timezone.now() + timedelta(seconds=UNDO_SECONDS)

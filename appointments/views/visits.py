@@ -200,10 +200,7 @@ def visit_raw(request: HttpRequest, pair_id: int) -> HttpResponse:
 def _pair(request: HttpRequest, pair_id: int) -> Pair:
     unsettled = Mismatch.objects.unsettled().filter(pair=OuterRef("pk"))
     rows = Pair.objects.for_user(request.user).annotate(asked=Exists(unsettled))
-    return get_object_or_404(
-        rows.select_related("division", "oncall", "emr", "division__oncall", "division__emr"),
-        pk=pair_id,
-    )
+    return get_object_or_404(rows.whole(), pk=pair_id)
 
 
 def _card(request: HttpRequest, pair: Pair, now: datetime) -> Card | None:
