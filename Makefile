@@ -78,5 +78,5 @@ else ifneq ($(or $(STEPS),$(SECONDS)),)
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(FIRST),--first $(FIRST))
 else
 	$(BIN)/python -m pytest -q -n 2 -m simulation tests/simulation
-	$(BIN)/python -m tests.simulation --length $(LENGTH) --steps 6000 --seconds 100
+	$(BIN)/python -m tests.simulation --length $(LENGTH) --steps 3000 --seconds 150
 endif
