@@ -18,7 +18,7 @@ from appointments.core.deadlines import deadline_of
 from appointments.core.decisions import Verdict, decide
 from appointments.core.kinds import Kind, Scope
 from appointments.core.plans import Plan, plan_to_json, values_to_json
-from appointments.core.policy import Rules
+from appointments.core.policy import Mode, Rules
 from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import TOO_LATE
@@ -149,6 +149,9 @@ def _apply(pair: Pair, view: View, verdict: Verdict, rules: Rules, now: datetime
     else:
         pair.agreed_at = None
     pair.save()
+    if rules.mode is Mode.OBSERVE:
+        # A click of before would wait here unseen, and be carried out on the day the division goes live again.
+        pair.pushes.drop_unsent("changed", now)
     mismatch = questions.settle(pair, view, verdict, now)
     _queue(pair, view, verdict.automatic, mismatch, rules, now)
 

@@ -20,6 +20,7 @@ from tests.loop.desk import (
     read,
     read_both,
     seed_agreed,
+    statuses,
     take_back,
     work_due,
 )
@@ -187,6 +188,21 @@ def test_observe_reads_compares_shows_and_writes_nothing(clinic: Clinic):
     assert "observ" in refused.lower()
     assert click(clinic, "leave_different", mismatch=differs).status == "closed"
     assert clinic.practice.oncall_appointment(oncall_id) is not None
+
+
+def test_click_that_waits_is_asked_again_once_the_division_observes(clinic: Clinic):
+    oncall_id, _ = agreed(clinic, at(15))
+    clinic.practice.oncall_change(int(oncall_id), datetime=iso(at(17)))
+    clinic.sync()
+    click(clinic, "use_emr")
+
+    with changing(actor="a test"):
+        clinic.division.mode = "observe"
+        clinic.division.save()
+    compare()
+
+    assert (clinic.only().status, clinic.only().reason_code) == ("open", "other_changed")
+    assert statuses(clinic) == [("update", "dropped")]
 
 
 def test_going_live_starts_a_new_page(clinic: Clinic):

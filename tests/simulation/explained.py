@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from appointments.models import Decision, Division, Mismatch, Pair, Push
+from appointments.models import Appointment, Decision, Division, Mismatch, Pair, Push
 from emr_adapters.records import ABSENT, AppointmentRecord, Side, State
 from tests.simulation import cast
 from tests.simulation.world import World
@@ -101,6 +101,8 @@ def _first(values: Any) -> Any:
 
 def _scope_is_true(world: World, pair: Pair, records: dict[Side, AppointmentRecord | None]) -> str:
     there = [record for record in records.values() if record is not None]
+    if not there and not any(_inside(world, pair.division, r) for r in pair.halves.values()):
+        return ""  # deleted outside the window: no list shows that it is gone
     true = {
         "cancelled": all(r is None or r.state in OFF for r in records.values()),
         "past": any(_begun(world, r) for r in there),
@@ -129,7 +131,9 @@ def _division_of(side: Side, record: AppointmentRecord) -> bool:
     return any(place in known for place in stated(record.places))
 
 
-def _inside(world: World, division: Division | None, record: AppointmentRecord) -> bool:
+def _inside(
+    world: World, division: Division | None, record: AppointmentRecord | Appointment
+) -> bool:
     """Generous by a day at either end: which midnight counts is tried elsewhere."""
     if division is None or not isinstance(record.start, datetime):
         return True

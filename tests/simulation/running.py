@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from django.apps import apps
-from django.db.models import Q
 
 from appointments import remotes
 from appointments.configuration.changing import changing
@@ -296,8 +295,7 @@ def look_at_everything(world: World) -> None:
 
 
 def _under_way(world: World) -> list[str]:
-    live = Q(division__mode="live")
-    pushes = Push.objects.filter(live, status__in=("waiting", "sending", "unknown", "reading_back"))
+    pushes = Push.objects.filter(status__in=("waiting", "sending", "unknown", "reading_back"))
     due = Pair.objects.due(world.now())
     waiting = Delivery.objects.filter(status=Delivery.Status.STORED)
     return [
