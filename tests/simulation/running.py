@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from django.apps import apps
@@ -13,11 +14,12 @@ from django.apps import apps
 from appointments import remotes
 from appointments.configuration.changing import changing
 from appointments.models import Connection, Delivery, Division, Pair, Push
-from emr_adapters.records import Side
+from emr_adapters.records import Side, State
 from tests.simulation import faults, portal, receptionists
 from tests.simulation.coverage import state_of
 from tests.simulation.database import Database
 from tests.simulation.invariants import ALWAYS, WHEN_QUIET, check
+from tests.simulation.systems import SimulatedRemote
 from tests.simulation.world import WORKERS, Task, World, simulated_world
 
 STEPS: Final = 250
@@ -45,6 +47,7 @@ WHEN_READ: Final = {
     "body",
 }
 EMPHASIS: Final = 0.6
+MEANWHILE: Final = 0.3  # of our changes meet somebody who saves the same record
 Drawn = TypeVar("Drawn", receptionists.Act, portal.Deed, faults.Kind)
 Rows: TypeAlias = dict[int, dict[str, Any]]
 
@@ -71,6 +74,8 @@ def run(
         world.emphasis = emphasis
         settle_in(world)
         world.is_busy = True
+        for remote in world.systems.values():
+            remote.meanwhile = partial(_act_meanwhile, world)
         while world.ledger.steps < steps and not world.ledger.violations:
             step(world)
             check(world, ALWAYS)
@@ -192,12 +197,27 @@ def _receptionist(world: World) -> None:
     id = receptionists.drawn_record(world, remote, act.needs)
     if not id:
         return
+    world.ledger.counts["step:receptionist"] += 1
+    _act(world, remote, act, id)
+
+
+def _act(world: World, remote: SimulatedRemote, act: receptionists.Act, id: str) -> None:
     state = "unknown to us" if act.needs == "new" else state_of(remote.side, id)
     world.ledger.events[f"{act.name}", state] += 1
-    world.ledger.counts["step:receptionist"] += 1
     world.ledger.note(f"{world.now():%d %H:%M:%S} {remote.side} {act.name} {id} ({state})")
     act.do(world, remote, id)
     _send_webhooks(world)
+
+
+def _act_meanwhile(world: World, remote: SimulatedRemote, id: str) -> None:
+    """A person saves the very record between our last read of it and our write."""
+    if not world.is_busy or world.random.random() >= MEANWHILE or id not in remote.records:
+        return
+    act = _draw(world, [one for one in receptionists.ACTS if one.needs != "new"])
+    booked = remote.records[id].state is State.BOOKED
+    if act.needs == "any" or (act.needs == "live") is booked:
+        with world.aside():
+            _act(world, remote, act, id)
 
 
 def _send_webhooks(world: World) -> None:

@@ -30,6 +30,7 @@ from tests.simulation.processes import Processes
 
 # What a system says about itself and its bookkeeping, not about the visit.
 BOOKKEEPING: Final = frozenset({"version", "modified_at", "raw", "problems"})
+CHANGING: Final = ("update", "cancel")
 LEFT_OUT: Final = ("people", "types", "title", "minutes")
 WALL: Final = ZoneInfo("America/Toronto")
 _GROUPED: Final = ({"start", "minutes"}, {"type"}, {"title"}, {"practitioner"}, {"reference"})
@@ -43,6 +44,8 @@ class SimulatedRemote(MemoryRemote):
     ledger: Ledger = field(default_factory=Ledger)
     processes: Processes = field(default_factory=Processes)
     takes_time: Callable[[], None] = lambda: None
+    # Told of each record that we are about to change: somebody may save it in that very moment.
+    meanwhile: Callable[[SimulatedRemote, str], None] = lambda remote, id: None
     faults: Faults = field(default_factory=Faults)
     changed_ids: list[str] = field(default_factory=list)  # for the webhooks that are to be sent
     _by: str | int = PERSON
@@ -63,6 +66,8 @@ class SimulatedRemote(MemoryRemote):
         self.ledger.counts[f"request:{operation}"] += 1
         self.takes_time()
         self.processes.point()
+        if operation in CHANGING:
+            self.meanwhile(self, id)
         kind = self.faults.strike(operation)
         if kind is None:
             return None
