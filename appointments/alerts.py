@@ -113,8 +113,8 @@ def _send(row: Alert, now: datetime) -> bool:
     ).update(not_before=now + pause, attempts=F("attempts") + 1)
     if not mine:
         return False
-    subject, body = alert_mail(row, portal=settings.PORTAL_URL, now=now)
     try:
+        subject, body = alert_mail(row, portal=settings.PORTAL_URL, now=now)
         EmailMessage(subject, body, to=[row.division.contact]).send()
     except Exception as error:  # any of a dozen kinds; its text may hold addresses (law 14)
         logger.error("an alert (%s) could not be sent: %s", row.code, type(error).__name__)

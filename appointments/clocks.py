@@ -13,6 +13,10 @@ from django.db import connection
 from django.utils import timezone
 
 MOST_OFF: Final = 10.0  # seconds; a host that sets its clock by the network is off by milliseconds
+OUT_OF_STEP: Final = (
+    f"This machine's clock differs from the database's by more than {MOST_OFF:.0f} s: "
+    "set it (NTP). No work is done with it."
+)
 NOW: Final = {
     "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",

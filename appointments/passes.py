@@ -208,7 +208,7 @@ def _next_in(divisions: list[Division]) -> float | None:
         max((push.not_before - now).total_seconds(), rest.total_seconds())
         for division in divisions
         if (rest := _rest_of(division, now)) <= WAITED_FOR
-        and (push := _next_push(division, now)) is not None
+        and (push := queue.ripe(now + WAITED_FOR).filter(division=division).first()) is not None
     ]
     return min(waits, default=None)
 
@@ -217,22 +217,6 @@ def _rest_of(division: Division, now: datetime) -> timedelta:
     """How long until both its systems may be asked."""
     rests = (rest_of(connection, now) for connection in (division.oncall, division.emr))
     return max((until - now for until in rests if until), default=timedelta(0))
-
-
-def _next_push(division: Division, now: datetime) -> Push | None:
-    return (
-        Push.objects.filter(
-            division=division,
-            division__mode="live",
-            division__oncall__paused_at=None,
-            division__emr__paused_at=None,
-            status__in=queue.DUE,
-            claimed_at=None,
-            not_before__lte=now + WAITED_FOR,
-        )
-        .order_by("not_before")
-        .first()
-    )
 
 
 def _planned(divisions: list[Division]) -> list[str]:

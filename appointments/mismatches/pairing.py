@@ -245,6 +245,7 @@ def link(
     setattr(keep, partner.side, partner)
     keep.linked_by = linked_by
     keep.recheck_at = now
+    keep.withheld_at = max(filter(None, (keep.withheld_at, drop.withheld_at)), default=None)
     keep.scope = ""
     keep.division = pair_division(keep)
     keep.save()
@@ -286,7 +287,11 @@ def _part(pair: Pair, *, keep: Appointment, now: datetime) -> None:
     pair.save()
     if other is not None:
         Pair.objects.create(
-            **{other.side: other}, division=other.division, recheck_at=now, created_at=now
+            **{other.side: other},
+            division=other.division,
+            withheld_at=pair.withheld_at,
+            recheck_at=now,
+            created_at=now,
         )
 
 

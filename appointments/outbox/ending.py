@@ -41,8 +41,8 @@ def give_up(push: Push, code: str = "", error: str = "") -> None:
     """For good: the comparison then asks a person (``push_failed``, or the question clicked on), and the
     division's contact is told."""
     keep(push, error=error or push.error)
-    tell_owner(push.division)
     _end(push, Push.Status.FAILED, code or push.error_code)
+    tell_owner(push.division)
 
 
 def _end(push: Push, status: str, code: str) -> None:

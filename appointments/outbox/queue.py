@@ -15,28 +15,33 @@ from appointments.core.policy import Mode
 from appointments.models import Pair, Push
 
 ABANDONED_AFTER: Final = timedelta(minutes=3)  # longer than any single write with its reads
-DUE: Final = (Push.Status.WAITING, Push.Status.UNKNOWN, Push.Status.READING_BACK)
+SENT: Final = (Push.Status.UNKNOWN, Push.Status.READING_BACK)
+DUE: Final = (Push.Status.WAITING, *SENT)
 
 
 def due(now: datetime, *, clicks_at_once: bool = False) -> QuerySet[Push]:
-    """Pushes that may be worked on now, in live divisions with usable connections that do not rest.
+    """Pushes that may be worked on now: those that are ripe and whose systems do not rest."""
+    # A write reads both sides first; what was sent is looked for at its target only.
+    both_awake = resting.awake(now, "division__oncall__") & resting.awake(now, "division__emr__")
+    return ripe(now, clicks_at_once=clicks_at_once).filter(
+        resting.awake(now, "connection__"), Q(status__in=SENT) | both_awake
+    )
+
+
+def ripe(by: datetime, *, clicks_at_once: bool = False) -> QuerySet[Push]:
+    """Pushes whose time has come ``by`` then, in live divisions with connections that are not paused.
 
     ``clicks_at_once``: do not wait for the seconds in which a click can be undone (``manage.py sync``).
     """
-    ripe = Q(not_before__lte=now)
+    timely = Q(not_before__lte=by)
     if clicks_at_once:
-        ripe |= Q(automatic=False, status=Push.Status.WAITING, attempts=0)
+        timely |= Q(automatic=False, status=Push.Status.WAITING, attempts=0)
     live = Q(division__mode=Mode.LIVE)
     # What was sent is read back even if the division was taken out of live meanwhile.
-    sent = Q(status__in=[Push.Status.UNKNOWN, Push.Status.READING_BACK])
-    # A write reads both sides first; what was sent is looked for at its target only.
-    both_awake = resting.awake(now, "division__oncall__") & resting.awake(now, "division__emr__")
+    sent = Q(status__in=SENT) & ~Q(division__mode=Mode.PAUSED)
     return (
-        Push.objects.filter(
-            ripe, live | sent & ~Q(division__mode=Mode.PAUSED), status__in=DUE, claimed_at=None
-        )
+        Push.objects.filter(timely, live | sent, status__in=DUE, claimed_at=None)
         .filter(division__oncall__paused_at=None, division__emr__paused_at=None)
-        .filter(resting.awake(now, "connection__"), sent | both_awake)
         .order_by("not_before", "pk")
     )
 
@@ -77,9 +82,7 @@ def free_abandoned(now: datetime | None = None) -> int:
     count += sending.exclude(sent_at=None).update(
         status=Push.Status.UNKNOWN, claimed_at=None, claimed_by=""
     )
-    count += old.filter(status__in=[Push.Status.UNKNOWN, Push.Status.READING_BACK]).update(
-        claimed_at=None, claimed_by=""
-    )
+    count += old.filter(status__in=SENT).update(claimed_at=None, claimed_by="")
     return count
 
 

@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 
 from appointments import clocks, outbox
 from appointments.management.commands import worker as command
-from appointments.models import Push
+from appointments.models import Push, Run
 from appointments.outbox import proving, queue
 from emr_adapters.records import Side
 from tests.chaos.conftest import wait_for
@@ -34,7 +34,7 @@ def clinic(sandbox: Any, transactional_db: None) -> Clinic:
 def test_worker_whose_clock_is_minutes_ahead_does_nothing_and_says_so(start: Any):
     OrmQ.objects.create(key="syncportal", payload="never taken", lock=timezone.now())
     ahead = start(ahead=300)
-    wait_for(lambda: ahead.said(command.CLOCK + " Waiting."))
+    wait_for(lambda: ahead.said(clocks.OUT_OF_STEP + " Waiting."))
     assert OrmQ.objects.get().payload == "never taken"
     assert not ahead.said("The worker has started")
 
@@ -51,7 +51,7 @@ def test_worker_ends_when_its_clock_goes_wrong(caplog: pytest.LogCaptureFixture)
         pump.look(beat=14)
     assert (ended, pump.gave_up) == ([True], True)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{command.CLOCK} The worker ends."
+        f"{clocks.OUT_OF_STEP} The worker ends."
     ]
 
 
@@ -72,6 +72,17 @@ def test_doctor_names_a_wrong_clock(capsys: pytest.CaptureFixture[str]):
     ):
         call_command("doctor")
     assert "This machine's clock is 300 s ahead of the database's." in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_sync_reads_nothing_with_a_wrong_clock():
+    make_division()
+    with (
+        time_machine.travel(timezone.now() + timedelta(minutes=5), tick=True),
+        pytest.raises(CommandError, match="set it"),
+    ):
+        call_command("sync")
+    assert Run.objects.count() == 0
 
 
 # --- as far apart as two working hosts may be --------------------------------------------------------------

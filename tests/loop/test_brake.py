@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from appointments import resolution
-from appointments.models import Alert, AuditEvent, Push, QuestionWave
+from appointments.mismatches import link, unlink
+from appointments.models import Alert, AuditEvent, Pair, Push, QuestionWave
 from tests.loop.clinic import Clinic, at, iso
-from tests.loop.desk import compare, mei, moving_clock, seed_agreed
+from tests.loop.desk import compare, mei, moving_clock, read_both, seed_agreed
 
 
 @pytest.fixture
@@ -92,7 +94,8 @@ def test_a_batch_that_grows_does_not_trickle_through_as_the_hour_rolls_on(clinic
         clinic.sync()
         clock.forward(minutes=61)
         clinic.practice.emr_change(third, start=iso(at(13, day=4)))
-        clinic.sync("--full")
+        read_both(clinic)
+        clinic.settle()
 
         assert statuses() == ["held"] * 3
         assert clinic.mails() == []
@@ -134,6 +137,27 @@ def test_a_batch_that_nobody_wants_becomes_a_question_for_each_visit(clinic: Cli
     clinic.sync()
     assert clinic.mails() == [("ann@example.org", "reschedule")]
     assert len(clinic.open()) == 1
+
+
+def test_half_that_is_parted_from_a_visit_nobody_wants_sent_stays_so(clinic: Clinic):
+    hold_two_moves(clinic, at(15))
+    resolution.ask_instead(division=clinic.division, kind="when", count=2, user=mei(clinic))
+    one, other = Pair.objects.order_by("pk")
+    with transaction.atomic():
+        unlink(one)
+    assert [pair.withheld_at for pair in Pair.objects.all()] == [other.withheld_at] * 3
+
+
+def test_visit_joined_with_one_that_nobody_wants_sent_is_so_too(clinic: Clinic):
+    hold_two_moves(clinic, at(15))
+    resolution.ask_instead(division=clinic.division, kind="when", count=2, user=mei(clinic))
+    one, other = Pair.objects.whole().order_by("pk")
+    Pair.objects.filter(pk=one.pk).update(withheld_at=None)
+    assert one.oncall is not None
+    assert other.emr is not None
+    with transaction.atomic():
+        link(one.oncall, other.emr, Pair.LinkedBy.PERSON)
+    assert Pair.objects.get(oncall=one.oncall).withheld_at == other.withheld_at
 
 
 def test_creates_that_nobody_wants_become_questions(clinic: Clinic):

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from appointments import clocks
 from appointments.mirror.listing import Progress
 from appointments.models import Division
 from appointments.passes import DivisionResult, Options, run_pass
@@ -27,6 +28,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         divisions = self._divisions(options["division"])
+        if not clocks.in_step():
+            raise CommandError(clocks.OUT_OF_STEP)
         self._on_line = False
         results, planned = run_pass(
             divisions,

@@ -29,10 +29,6 @@ logger = logging.getLogger("appointments.worker")
 
 DATABASE_TROUBLE: Final = (DatabaseError, InterfaceError)
 ANSWERED_WITHIN: Final = 8.0  # seconds; looked at every two
-CLOCK: Final = (
-    f"This machine's clock differs from the database's by more than {clocks.MOST_OFF:.0f} s: "
-    "set it (NTP). No work is done with it."
-)
 FORGET_AFTER: Final = timedelta(days=1)
 ENDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -143,7 +139,7 @@ def what_is_missing() -> str:
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return "The database lacks tables: run `manage.py migrate`."
         if not clocks.in_step():
-            return CLOCK
+            return clocks.OUT_OF_STEP
     except DATABASE_TROUBLE:
         connection.close()
         return "The database does not answer: check DATABASE_URL and whether it runs."
@@ -199,7 +195,7 @@ class Pump(threading.Thread):
             if self.is_alive_there():
                 sign_of_life(self.name)
         if beat % 15 == 14 and not clocks.in_step():
-            logger.error("%s The worker ends.", CLOCK)
+            logger.error("%s The worker ends.", clocks.OUT_OF_STEP)
             self.gave_up = True
             self.give_up()
         if beat % 1800 == 0:
