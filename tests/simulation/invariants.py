@@ -107,8 +107,8 @@ def nobody_is_asked_about_nothing(world: World) -> Iterator[str]:
         pair = mismatch.pair
         if pair is None:
             continue
-        records = [world.systems[s].records.get(r.remote_id) for s, r in pair.halves.items()]
-        times = {(r.start, r.minutes) for r in records if r is not None}
+        records = _legible(world, pair)
+        times = {(r.start, r.minutes) for r in records}
         if len(times) == 1 and len(records) == 2:
             yield f"visit {pair.pk}: both begin at {times}"
 
@@ -120,8 +120,8 @@ def outcomes_are_not_cancellations(world: World) -> Iterator[str]:
         pair = mismatch.pair
         if pair is None or pair.oncall is None or pair.emr is None:
             continue
-        records = [world.systems[s].records.get(r.remote_id) for s, r in pair.halves.items()]
-        if all(record is not None and record.state is State.BOOKED for record in records):
+        records = _legible(world, pair)
+        if len(records) == 2 and all(record.state is State.BOOKED for record in records):
             yield f"visit {pair.pk} is booked on both sides"
 
 
@@ -307,6 +307,16 @@ def check(world: World, invariants: tuple[Callable[[World], Iterator[str]], ...]
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
+
+
+def _legible(world: World, pair: Pair) -> list[AppointmentRecord]:
+    """A visit as the systems hold it, without what nobody can read."""
+    return [
+        record
+        for side, row in pair.halves.items()
+        if (record := world.systems[side].records.get(row.remote_id)) is not None
+        and record.id not in world.systems[side].unreadable
+    ]
 
 
 def _pushes(world: World) -> Iterator[Push]:
