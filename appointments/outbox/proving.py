@@ -35,6 +35,7 @@ READ_BACK_AGAIN: Final = timedelta(seconds=30)
 LOOK_AGAIN_AFTER: Final = timedelta(minutes=2)
 LIST_AGAIN_AFTER: Final = timedelta(minutes=2)
 MOST_CREATES: Final = 2
+LISTS_FOR: Final = timedelta(seconds=20)  # well within the time that a task may take
 LONGEST_LOOK: Final = timedelta(minutes=15)  # what cannot be read by then is a person's to look at
 COMPARED_AFTER_CREATE: Final = (Group.WHEN, Group.TYPE)
 
@@ -164,10 +165,12 @@ def _list_needed(sent_at: datetime) -> timedelta:
 
 
 def _list(connection: Connection, adapter: Adapter) -> None:
-    """Page by page; where one fails, the next look goes on there."""
+    """Page by page; where one fails, or this look has lasted long enough, the next one goes on there."""
+    until = timezone.now() + LISTS_FOR
     try:
         while mirror.start_or_continue(connection, adapter=adapter):
-            pass
+            if timezone.now() >= until:
+                raise TemporaryError("The list that is needed is long: the next look goes on.")
     except mirror.Busy:
         raise TemporaryError("Another process is reading the list that is needed.") from None
 

@@ -93,6 +93,27 @@ def test_create_that_never_arrived_is_sent_once_more_after_looking_twice(clinic:
     assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
 
 
+def test_long_list_that_proves_a_lost_create_is_read_over_several_looks(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+):
+    """Three visits a page; each look has time for one page."""
+    seed_agreed(clinic, *(at(hour) for hour in range(9, 15)))
+    clinic.sync()
+    clinic.book_emr(at(15))
+    clinic.practice.fault("oncall", "drop_before", match=POST)
+    monkeypatch.setattr(proving, "LISTS_FOR", timedelta(0))
+    with moving_clock() as clock:
+        read(clinic.emr)
+        compare()
+        looks = 0
+        while work_due() or creates(clinic) < 2:
+            looks += 1
+            clock.forward(seconds=45)
+
+    assert (looks, creates(clinic), len(clinic.oncall_rows())) == (5, 2, 7)
+    assert [p.status for p in Push.objects.filter(operation="create")] == ["done"]
+
+
 def test_create_in_the_emr_that_never_arrived_does_not_wait_for_the_nightly_list(clinic: Clinic):
     clinic.book_oncall(at(15), provider=9)
     clinic.sync()
