@@ -181,6 +181,17 @@ def first_begins(changes: Iterable[Change]) -> datetime | None:
     return min((start for change in changes if (start := begins(change))), default=None)
 
 
+def batch_details(kind: str, count: int, changes: Sequence[Change]) -> dict[str, Any]:
+    """What an alert about a batch tells: numbers, codes and when its first visit begins (ISO 8601, UTC)."""
+    first = first_begins(changes)
+    return {
+        "kind": kind,
+        "count": count,
+        "first": first.isoformat() if first else "",
+        "causes": [cause_to_json(cause) for cause in likely_causes(changes)],
+    }
+
+
 # --- questions that have one cause --------------------------------------------------------------------
 
 

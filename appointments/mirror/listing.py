@@ -102,10 +102,10 @@ def read_listing(
                 waited = True
                 continue
             if not isinstance(error, resting.Resting):
-                runs.give_up(connection, kind, error)
+                runs.fail(connection, kind, error)
             raise
         except TemporaryError as error:
-            runs.give_up(connection, kind, error)
+            runs.fail(connection, kind, error)
             raise
         waited = False
         run = connection.runs.filter(kind=kind).latest("began_at")

@@ -164,7 +164,7 @@ def interrupt(run: Run, error: AdapterError) -> None:
         finish(run, Run.Status.FAILED, str(error))
 
 
-def give_up(connection: Connection, kind: str, error: AdapterError) -> None:
+def fail(connection: Connection, kind: str, error: AdapterError) -> None:
     """A person waits for this list and is told that it failed: the next one begins afresh."""
     left = connection.runs.filter(kind=kind, status=Run.Status.RUNNING, claimed_until=None)
     left.update(

@@ -16,9 +16,7 @@ from appointments import alerts
 from appointments.core.brake import (
     BrakeLimits,
     Change,
-    cause_to_json,
-    first_begins,
-    likely_causes,
+    batch_details,
     same_cause,
     waves,
 )
@@ -109,11 +107,5 @@ def _mark(wave: QuestionWave, ids: list[int]) -> None:
 
 
 def _alert(wave: QuestionWave, changes: list[Change]) -> None:
-    first = first_begins(changes)
-    details = {
-        "kind": wave.kind,
-        "count": len(changes),
-        "first": first.isoformat() if first else "",
-        "causes": [cause_to_json(cause) for cause in likely_causes(changes)],
-    }
+    details = batch_details(wave.kind, len(changes), changes)
     alerts.alert(wave.division, ALERT, key=str(wave.pk), details=details)

@@ -20,11 +20,9 @@ from appointments import alerts
 from appointments.core.brake import (
     BrakeLimits,
     Change,
+    batch_details,
     begins,
     brake_holds,
-    cause_to_json,
-    first_begins,
-    likely_causes,
     widest,
 )
 from appointments.gathering.waves import change_of_push, visits_of
@@ -111,14 +109,7 @@ def _tell(division: Division, kind: str) -> None:
         return
     writes = held(division, kind)
     changes = [change for _push, change in soonest_first(writes)]
-    first = first_begins(changes)
-    details = {
-        "kind": kind,
-        "count": writes.count(),
-        "first": first.isoformat() if first else "",
-        "causes": [cause_to_json(cause) for cause in likely_causes(changes)],
-    }
-    alerts.alert(division, ALERT, key=kind, details=details)
+    alerts.alert(division, ALERT, key=kind, details=batch_details(kind, writes.count(), changes))
 
 
 def keep_alerts() -> None:

@@ -77,7 +77,7 @@ def _work(push: Push, sleep: Callable[[float], None]) -> None:
         _step(push, _adapters(push, sleep))
     except ReadTooLongAgo:
         _not_sent(push)
-        _put_back(push, timezone.now())
+        _send_later(push, timezone.now())
     except AdapterError as error:
         _failed(push, error)
 
@@ -120,14 +120,14 @@ def _failed(push: Push, error: AdapterError) -> None:
     if was_sent and isinstance(error, NotConfigured):
         put_back(push, push.status, now)  # who comes after the pause looks for it first (law 4)
     elif isinstance(error, NotConfigured):
-        _put_back(push, now)
+        _send_later(push, now)
     elif was_sent:
         # It was sent; only the looking failed.
         put_back(push, push.status, now + backoff.spread(LOOK_AGAIN_SECONDS))
     elif _only_the_connection(push, error, now):
         _not_sent(push)
         others_first = timedelta(0) if isinstance(error, Resting) else OTHERS_FIRST
-        _put_back(push, _when_rested(push, now) + others_first)
+        _send_later(push, _when_rested(push, now) + others_first)
     elif isinstance(error, OutcomeUnknown):
         put_back(push, Push.Status.UNKNOWN, now)
     elif isinstance(error, NotFound):
@@ -135,10 +135,10 @@ def _failed(push: Push, error: AdapterError) -> None:
     elif isinstance(error, PermanentError) or push.attempts >= MOST_ATTEMPTS:
         give_up(push)
     elif isinstance(error, ChangedRemotely):
-        _put_back(push, now)
+        _send_later(push, now)
     else:
         wait = backoff.step(BACKOFF_SECONDS, push.attempts)
-        _put_back(push, max(now + wait, _when_rested(push, now)))
+        _send_later(push, max(now + wait, _when_rested(push, now)))
 
 
 def _only_the_connection(push: Push, error: AdapterError, now: datetime) -> bool:
@@ -176,7 +176,7 @@ def _not_sent(push: Push) -> None:
     )
 
 
-def _put_back(push: Push, when: datetime) -> None:
+def _send_later(push: Push, when: datetime) -> None:
     """Nothing was sent, or it was refused: the outcome is known."""
     push.sent_at = None
     put_back(push, Push.Status.WAITING, when)

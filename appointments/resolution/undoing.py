@@ -99,8 +99,10 @@ def _write_back(mismatch: Mismatch, user: Any) -> str:
         return ""
     if pair.division.mode != Mode.LIVE:
         raise NotOffered(NOT_OFFERED[str(pair.division.mode)])
-    if pair.pushes.under_way().exists():
-        raise NotOffered(NOT_OFFERED["settling"])
+    under_way = set(pair.pushes.under_way().values_list("status", flat=True))
+    if under_way:
+        held = under_way == {Push.Status.HELD}
+        raise NotOffered(NOT_OFFERED["held" if held else "settling"])
     groups = {Group(g) for g in push.plan["values"]}
     values = {g: value_from_json(g, push.before[str(g)]) for g in groups if str(g) in push.before}
     gatherer = Gatherer(timezone.now())

@@ -8,6 +8,9 @@ NOT_OFFERED = {
     "unknown": _("That is not among the choices for this visit any more."),
     "target": _("Pick one of the listed options first."),
     "settling": _("This visit is being settled right now. Wait a moment, then look again."),
+    "held": _(
+        "A newer write for this visit is held by the brake. Decide about the held batch on the queue first."
+    ),
     "observe": _(
         "This division only observes: nothing is written. An administrator can switch it to live."
     ),

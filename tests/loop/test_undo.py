@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from appointments import outbox, resolution
 from appointments.models import Decision, Mismatch, Push
+from appointments.wording.refusals import NOT_OFFERED
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
     actions,
@@ -16,6 +17,7 @@ from tests.loop.desk import (
     click,
     later,
     moving_clock,
+    seed_agreed,
     statuses,
     take_back,
     work_due,
@@ -118,6 +120,22 @@ def test_undo_of_a_sent_write_is_refused_when_the_value_moved_on(clinic: Clinic)
 
     with pytest.raises(resolution.NotOffered):
         take_back(clinic, asked)
+
+
+def test_undo_says_where_to_decide_when_the_brake_holds_a_newer_write(clinic: Clinic):
+    _, emr_id = moved_in_oncall(clinic)
+    asked = click(clinic, "use_emr")
+    clinic.sync()
+    clinic.set(brake_count=1, brake_percent=0)
+    (_, other), *_ = seed_agreed(clinic, at(11, day=4))
+    clinic.sync()
+    for visit, hour in ((emr_id, 19), (other, 13)):
+        clinic.practice.emr_change(visit, start=iso(at(hour, day=4)))
+    clinic.sync()
+
+    with pytest.raises(resolution.NotOffered) as refused:
+        take_back(clinic, asked)
+    assert refused.value.reason == str(NOT_OFFERED["held"])
 
 
 def test_undo_of_a_sent_write_is_dropped_when_the_value_moves_before_it_is_sent(clinic: Clinic):
