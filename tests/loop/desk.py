@@ -24,6 +24,8 @@ PEOPLE = {
     "502": ("Bob Cole", "bob@example.org"),
 }
 
+CREATES = {"method": "POST", "path": "/appointments/"}  # for faults of the practice OnCall
+
 
 def seed_agreed(
     clinic: Clinic,
@@ -157,6 +159,11 @@ def work_due() -> int:
 
 def row(clinic: Clinic, connection: Connection, remote_id: str) -> Appointment:
     return Appointment.objects.get(connection=connection, remote_id=remote_id)
+
+
+def creates(clinic: Clinic) -> int:
+    """How often a visit was to be created in OnCall."""
+    return clinic.writes().count(("POST", "/appointments/"))
 
 
 def statuses(clinic: Clinic) -> list[tuple[str, str]]:
