@@ -15,6 +15,7 @@ ONCE_FAILED: tuple[tuple[int, int, frozenset[str]], ...] = (
     (14, 250, frozenset()),
     (11, 250, frozenset()),
     (300, 500, frozenset()),
+    (500005, 1500, frozenset()),
 )
 
 

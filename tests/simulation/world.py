@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from unittest import mock
 
 import time_machine
@@ -43,6 +43,7 @@ from tests.simulation.systems import SimulatedAdapter, SimulatedRemote
 
 WORKERS: Final = 3
 REQUEST_SECONDS: Final = 0.02
+EMPHASIS: Final = 0.6
 SLOW: Final = 0.2  # of all answers take so long that others act meanwhile
 # Each begins some hours before something happens to a clock, or on an ordinary day.
 BEGINNINGS: Final = (
@@ -51,6 +52,18 @@ BEGINNINGS: Final = (
     datetime(2026, 6, 10, 13, tzinfo=UTC),
     datetime(2026, 12, 31, 20, tzinfo=UTC),
 )
+
+
+class Weighted(Protocol):
+    """What may happen: an act, a deed, a fault."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def weight(self) -> float: ...
+
+
+Drawn = TypeVar("Drawn", bound=Weighted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,14 @@ class World:
 
     def forward(self, seconds: float) -> None:
         self.clock.shift(timedelta(seconds=seconds))
+
+    def drawn(self, options: Sequence[Drawn]) -> Drawn:
+        """By weight; where a run is about something, that comes more often."""
+        wanted = [option for option in options if option.name in self.emphasis]
+        if wanted and self.random.random() < EMPHASIS:
+            return self.random.choice(wanted)
+        (option,) = self.random.choices(options, [option.weight for option in options])
+        return option
 
     @contextmanager
     def aside(self) -> Iterator[None]:
