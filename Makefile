@@ -51,9 +51,11 @@ fmt: environment
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The quick part: no PostgreSQL, no browser.
+# The quick part, under a minute: what starts no process and no practice system. `manage.py verify` runs all.
+SLOW := tests/loop tests/chaos tests/sandbox tests/test_verify.py tests/test_demo.py \
+	tests/appointments/test_worker.py tests/appointments/test_watchdog.py
 test: environment
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 $(SLOW:%=--ignore=%)
 
 # The real programs, killed at random while a clinic works; both databases. The seed replays what is done
 # and what is broken.
