@@ -79,7 +79,6 @@ def carry_out(consequences: Sequence[Consequence], now: datetime) -> None:
         set_up_at=now,
         swept_at=None,
         sweep_seconds=None,
-        changes_read_to=None,
         capabilities={},
         **resting.AWAKE,
     )

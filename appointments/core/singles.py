@@ -213,7 +213,7 @@ def _doubt_question(half: Half, view: View, rules: Rules) -> Question:
     offered: list[Choice] = []
     if view.doubt.kind is Kind.DANGLING_REFERENCE:
         create = create_choice(half, half.side.other, view, rules)
-        proven = view.gate.sweep_complete and not view.candidates
+        proven = view.gate.sweep_complete and not view.candidates and view.doubt.readable
         if create is not None and proven:
             offered.append(create)
         free = _targets(c for c in view.candidates if c.free)
@@ -224,7 +224,8 @@ def _doubt_question(half: Half, view: View, rules: Rules) -> Question:
     offered += [choices.BY_HAND, choices.LEAVE]
     named, rivals = view.doubt.ids[:1], sorted(view.doubt.ids[1:])
     about = (*named, *rivals)
-    reason = Reason(str(view.doubt.kind), {"ids": list(about), "side": str(half.side)})
+    code = str(view.doubt.kind) if view.doubt.readable else "reference_unreadable"
+    reason = Reason(code, {"ids": list(about), "side": str(half.side)})
     shown = choices.shown_groups(choices.VISIT_GROUPS, view)
     return Question(
         view.doubt.kind, reason, shown, tuple(offered), choices.ids_of(view), about=about

@@ -24,10 +24,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class IdentityDoubt:
-    """Why it is not certain which record this visit belongs to; ``ids`` are the records involved."""
+    """Why it is not certain which record this visit belongs to; ``ids`` are the records involved.
+
+    ``readable`` False: the record that it names is there, and nobody can read it.
+    """
 
     kind: Kind
     ids: tuple[str, ...] = ()
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

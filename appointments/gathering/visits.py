@@ -238,6 +238,8 @@ class Gatherer:
             return None
         target = division.connection(Side(row.side).other)
         claimed = target.appointments.filter(remote_id=row.reference).first()
+        if claimed is None and pair.reference_unreadable:
+            return IdentityDoubt(Kind.DANGLING_REFERENCE, (row.reference,), readable=False)
         if claimed is None or claimed.gone_at is not None:
             missing = pair.reference_missing_at is not None or claimed is not None
             return IdentityDoubt(Kind.DANGLING_REFERENCE, (row.reference,)) if missing else None
@@ -360,6 +362,7 @@ def _reference_unknown(row: Appointment, pair: Pair, target: Connection) -> bool
     return (
         bool(row.reference)
         and pair.reference_missing_at is None
+        and not pair.reference_unreadable
         and not target.appointments.filter(remote_id=row.reference).exists()
     )
 

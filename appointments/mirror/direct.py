@@ -15,7 +15,7 @@ from appointments.mirror.windows import window_of
 from appointments.models import Appointment, Connection, Division, Pair, Run
 from appointments.resting import Resting
 from emr_adapters.base import Adapter
-from emr_adapters.errors import AdapterError, NotConfigured, NotFound
+from emr_adapters.errors import AdapterError, BadResponse, NotConfigured, NotFound
 from emr_adapters.records import Person, Side, State
 
 BETWEEN_NOT_FOUND: Final = timedelta(minutes=10)  # law 2
@@ -167,7 +167,9 @@ def look_up(pair: Pair, half: Half, *, adapter: Adapter) -> None:
         try:
             refresh(target, reference, adapter=adapter)
         except NotFound:
-            changes["reference_missing_at"] = timezone.now()
+            changes |= {"reference_missing_at": timezone.now(), "reference_unreadable": False}
+        except BadResponse:
+            changes["reference_unreadable"] = True
     if half.side is Side.ONCALL:
         changes["known_patients"] = [
             {"id": p.id, "name": p.name, "email": p.email, "birth_date": p.birth_date}

@@ -194,7 +194,10 @@ def make_due(row: Appointment) -> None:
     pair.recheck_at = timezone.now()
     pair.division = pair_division(pair)
     pair.reference_missing_at = None
-    pair.save(update_fields=["recheck_at", "division", "reference_missing_at"])
+    pair.reference_unreadable = False
+    pair.save(
+        update_fields=["recheck_at", "division", "reference_missing_at", "reference_unreadable"]
+    )
 
 
 def pair_division(pair: Pair) -> Division | None:

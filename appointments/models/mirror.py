@@ -200,6 +200,8 @@ class Pair(models.Model):
     # reference points at nothing.
     known_patients = models.JSONField(null=True, blank=True)
     reference_missing_at = models.DateTimeField(null=True, blank=True)
+    # The record that its reference names is there, and in no form that is known.
+    reference_unreadable = models.BooleanField(default=False)
     unmapped = models.JSONField(default=list, blank=True)
     has_unmapped = models.BooleanField(default=False, db_index=True)
     agreed_at = models.DateTimeField(null=True, blank=True)

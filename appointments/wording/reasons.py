@@ -293,6 +293,18 @@ def _dangling_reference(facts: Facts) -> str:
     }
 
 
+def _reference_unreadable(facts: Facts) -> str:
+    side = Side(facts.details.get("side", Side.EMR))
+    ids = ", ".join(str(i) for i in facts.details.get("ids", ()))
+    return _(
+        "%(side)s says that it belongs to visit %(ids)s in %(other)s, which cannot be read: look there"
+    ) % {
+        "side": side_in_text(side.value),
+        "ids": ids or "?",
+        "other": side_in_text(side.other.value),
+    }
+
+
 def _patient_differs(facts: Facts) -> str:
     shown = facts.groups.get(str(Group.PEOPLE), {})
     oncall, emr = shown.get("oncall"), shown.get("emr")
@@ -371,6 +383,7 @@ SPECIAL: Final[dict[str, Callable[[Facts], str]]] = {
     "possible_match": _possible_match,
     "duplicate_reference": _duplicate_reference,
     "dangling_reference": _dangling_reference,
+    "reference_unreadable": _reference_unreadable,
     "patient_differs": _patient_differs,
     "lacking": _lacking,
     "pick": _pick,

@@ -17,10 +17,11 @@ pytestmark = pytest.mark.django_db
 
 def test_restored_forgets_what_lists_proved():
     division = make_division()
-    Connection.objects.update(swept_at=timezone.now(), changes_read_to=timezone.now())
+    backed_up_at = timezone.now()
+    Connection.objects.update(swept_at=backed_up_at, changes_read_to=backed_up_at)
     call_command("restored", stdout=StringIO())
     connection = Connection.objects.get(pk=division.oncall_id)
-    assert (connection.swept_at, connection.changes_read_to) == (None, None)
+    assert (connection.swept_at, connection.changes_read_to) == (None, backed_up_at)
     assert not sweep_proves(
         division.page_started_at, set_up_at=connection.set_up_at, now=timezone.now()
     )

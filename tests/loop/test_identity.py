@@ -127,6 +127,26 @@ def test_reference_to_nothing_beside_a_fitting_visit_offers_the_link_and_no_crea
     assert (clinic.open(), clinic.mails()) == ([], [])
 
 
+def test_reference_to_what_nobody_can_read_is_asked_without_a_create(clinic: Clinic):
+    """The visit is there: created again it would be there twice (laws 1 and 4)."""
+    oncall_id = clinic.book_oncall(at(15), "Zed Young", "zed@example.org")
+    clinic.book_emr(at(18), identifiers=[[ONCALL_SYSTEM, ONCALL_URL.format(oncall_id)]])
+    clinic.practice.fault("oncall", "malformed_record", times=None, id=oncall_id, form="string")
+
+    clinic.sync()
+
+    asked = of_kind(clinic, "dangling_reference")
+    assert (asked.reason_code, actions(asked)) == (
+        "reference_unreadable",
+        ["by_hand", "leave_different"],
+    )
+    assert (clinic.writes(), clinic.mails()) == ([], [])
+
+    clinic.practice.clear_faults()
+    clinic.sync()
+    assert [m.kind for m in clinic.open()] == ["patient_differs"]
+
+
 def test_reference_that_could_not_be_looked_up_concludes_nothing(clinic: Clinic):
     emr_id = clinic.book_emr(at(15), identifiers=[[ONCALL_SYSTEM, ONCALL_URL.format(555)]])
     read_both(clinic)

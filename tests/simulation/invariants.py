@@ -134,7 +134,9 @@ def nothing_exists_twice(world: World) -> Iterator[str]:
     ids = {(write.side, write.id) for write in world.ledger.writes if write.operation == "create"}
     for side, id in sorted(ids):
         record = world.systems[side].records.get(id)
-        if record is not None and record.state is State.BOOKED and record.reference:
+        if record is None or id in _uncancelled(world, side):
+            continue  # a person brought back what had been cancelled and replaced
+        if record.state is State.BOOKED and record.reference:
             made.setdefault((side, record.reference), []).append(record)
     for (side, reference), records in made.items():
         for one, two in combinations(records, 2):
@@ -180,8 +182,22 @@ def mails_are_those_meant(world: World) -> Iterator[str]:
         elif not push.mails and mailing.to:
             yield f"push {push.pk} mailed and did not say so"
     for number, count in by_push.items():
-        if count > 1:
+        if count > 1 and not _put_back_between(world, number):
             yield f"push {number} mailed {count} times"
+
+
+def _put_back_between(world: World, number: int) -> bool:
+    """Its first effect was not seen, and somebody took that back meanwhile: it was meant once more.
+
+    Without versions nobody can tell that from a write which never arrived.
+    """
+    mailed = [mailing for mailing in world.ledger.mailings if mailing.by == number]
+    return any(
+        change.by == PERSON
+        and change.id == mailed[0].id
+        and mailed[0].at < change.at < mailed[-1].at
+        for change in world.ledger.changes
+    )
 
 
 def mails_are_few(world: World) -> Iterator[str]:
@@ -307,6 +323,18 @@ def check(world: World, invariants: tuple[Callable[[World], Iterator[str]], ...]
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
+
+
+def _uncancelled(world: World, side: Side) -> set[str]:
+    return {
+        change.id
+        for change in world.ledger.changes
+        if change.side is side
+        and change.by == PERSON
+        and "state" in change.fields
+        and change.after is not None
+        and change.after.state is State.BOOKED
+    }
 
 
 def _legible(world: World, pair: Pair) -> list[AppointmentRecord]:

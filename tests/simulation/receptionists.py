@@ -162,7 +162,9 @@ def become_unreadable(world: World, remote: SimulatedRemote, id: str) -> None:
 
 
 def become_readable(world: World, remote: SimulatedRemote, id: str) -> None:
+    """Somebody puts it right, which is a change of it like any other."""
     remote.unreadable.discard(id)
+    remote.edit(id)
 
 
 ACTS: Final = (

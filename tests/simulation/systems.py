@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection as database
 
-from appointments.models import Appointment, Run
+from appointments.models import Appointment, Decision, Run
 from emr_adapters import times
 from emr_adapters.base import Page, Reading, Window
 from emr_adapters.errors import BadResponse, NotFound
@@ -158,8 +158,17 @@ class SimulatedRemote(MemoryRemote):
                 and str(held.state) == "booked"
                 and held.reference == draft.reference
                 and same_people(held.people, draft.people)
+                and not self._told_apart(held)
             ):
                 self.ledger.violated("nothing_is_created_twice", f"{self.side}: {held.id} twice")
+
+    def _told_apart(self, held: AppointmentRecord) -> bool:
+        """A person said that the two are different visits, though one still names the other."""
+        rows = {
+            f"{self.side}__remote_id": held.id,
+            f"{self.side.other}__remote_id": held.reference,
+        }
+        return Decision.objects.filter(action="not_a_match", ended_at=None, **rows).exists()
 
 
 class SimulatedAdapter(MemoryAdapter):

@@ -16,6 +16,8 @@ ONCE_FAILED: tuple[tuple[int, int, frozenset[str]], ...] = (
     (11, 250, frozenset()),
     (300, 500, frozenset()),
     (500005, 1500, frozenset()),
+    (600128, 1500, frozenset()),
+    (600154, 1500, frozenset()),
 )
 
 

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         word, and only lists read from now on prove anything."""
         now = timezone.now()
         with transaction.atomic():
-            Connection.objects.update(set_up_at=now, swept_at=None, changes_read_to=None)
+            Connection.objects.update(set_up_at=now, swept_at=None)
             divisions = Division.objects.filter(mode=Mode.LIVE).update(
                 mode=Mode.OBSERVE, page_started_at=now
             )
