@@ -66,6 +66,17 @@ def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) 
         held.live = False
         make_due(held)
     held.save(update_fields=["not_found_at", "gone_at", "live"])
+    if held.gone_at is not None:
+        _make_due_who_names(held)
+
+
+def _make_due_who_names(gone: Appointment) -> None:
+    """A visit that still refers to it, though the two were parted, refers to nothing from now on."""
+    naming = {
+        f"{Side(gone.side).other}__reference": gone.remote_id,
+        f"division__{gone.side}": gone.connection_id,
+    }
+    Pair.objects.filter(**naming).update(recheck_at=timezone.now())
 
 
 def confirm_absent(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
+from appointments.mirror import refresh
+from appointments.mismatches import unlink
 from appointments.mismatches.comparing import look_again
-from appointments.models import Decision, Pair
+from appointments.models import Appointment, Decision, Pair
+from emr_adapters.errors import NotFound
 from tests.loop.clinic import ONCALL_SYSTEM, ONCALL_URL, Clinic, at, iso
 from tests.loop.desk import (
     actions,
@@ -125,6 +131,23 @@ def test_reference_to_nothing_beside_a_fitting_visit_offers_the_link_and_no_crea
     (resource,) = clinic.emr_rows()
     assert [i["value"] for i in resource["identifier"]] == [ONCALL_URL.format(oncall_id)]
     assert (clinic.open(), clinic.mails()) == ([], [])
+
+
+def test_visit_that_was_parted_from_what_is_gone_now_is_asked_at_once(clinic: Clinic):
+    """Not only when the next complete list looks at it again."""
+    oncall_id, emr_id = agreed(clinic, at(15))
+    pair = clinic.pair(emr_id)
+    with transaction.atomic():
+        unlink(pair)
+    Pair.objects.update(recheck_at=None)
+    long_ago = timezone.now() - timedelta(hours=1)
+    Appointment.objects.filter(remote_id=emr_id).update(not_found_at=long_ago)
+    clinic.practice.emr_vanish(emr_id)
+
+    with pytest.raises(NotFound):
+        refresh(clinic.emr, emr_id)
+    due = Pair.objects.exclude(recheck_at=None).order_by("pk").select_related("oncall", "emr")
+    assert [half.remote_id for pair in due for half in pair.halves.values()] == [emr_id, oncall_id]
 
 
 def test_reference_to_what_nobody_can_read_is_asked_without_a_create(clinic: Clinic):
