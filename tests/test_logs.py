@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 from gunicorn.config import Config
@@ -12,6 +16,7 @@ from gunicorn.glogging import SafeAtoms
 
 from syncportal.access import MaskedLogger
 from syncportal.logs import LineFormatter
+from syncportal.postgres import started
 
 TOKEN = "s3cret-token"
 
@@ -67,3 +72,32 @@ def test_access_log_shows_neither_token_nor_query():
     assert TOKEN not in str(atoms)
     assert "Marie" not in str(atoms)
     assert "POST /webhooks/oncall/***/ HTTP/1.1" in config.access_log_format % SafeAtoms(atoms)
+
+
+# Two workers that queue a write for one visit in the same moment: the second is refused.
+REFUSED_INSERT = """
+import django
+django.setup()
+from django.db import IntegrityError, connection
+with connection.cursor() as cursor:
+    cursor.execute("CREATE TABLE push (pair integer UNIQUE, patient text)")
+    for _ in range(2):
+        try:
+            cursor.execute("INSERT INTO push VALUES (%s, %s)", [1, "Marie Example"])
+        except IntegrityError:
+            print("refused")
+"""
+
+
+def test_postgresql_logs_a_refused_statement_without_its_values():
+    """Law 14: its log is not ours, and a statement that fails stands in it."""
+    # Not pytest's folder: PostgreSQL refuses to run as root, and nobody else gets into that one.
+    with tempfile.TemporaryDirectory() as name, started(folder := Path(name)) as url:
+        environment = {**os.environ, "DATABASE_URL": url, "DEBUG": "1", "ENV_FILE": ""}
+        environment["DJANGO_SETTINGS_MODULE"] = "syncportal.settings"
+        command = [sys.executable, "-c", REFUSED_INSERT]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        log = (folder / "log").read_text()
+    assert done.stdout == "refused\n"
+    assert "INSERT INTO push VALUES ($1, $2)" in log
+    assert "Marie" not in log

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -54,20 +55,22 @@ def refresh(connection: Connection, remote_id: str, *, adapter: Adapter | None =
 
 def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) -> None:
     """Gone only after two such answers at least ten minutes apart; until then nothing is concluded."""
-    held = Appointment.objects.filter(
-        connection=connection, remote_id=remote_id, gone_at__isnull=True, read_began_at__lt=asked_at
-    ).first()
-    if held is None:
-        return
-    if held.not_found_at is None:
-        held.not_found_at = asked_at
-    elif asked_at - held.not_found_at >= BETWEEN_NOT_FOUND:
-        held.gone_at = asked_at
-        held.live = False
-        make_due(held)
-    held.save(update_fields=["not_found_at", "gone_at", "live"])
-    if held.gone_at is not None:
-        _make_due_who_names(held)
+    with transaction.atomic():
+        # Locked, as by ``store``: what another worker reads in this moment is later, and counts (law 7).
+        rows = Appointment.objects.select_for_update().filter(
+            gone_at=None, read_began_at__lt=asked_at
+        )
+        held = rows.filter(connection=connection, remote_id=remote_id).first()
+        if held is None:
+            return
+        if held.not_found_at is None:
+            held.not_found_at = asked_at
+        elif asked_at - held.not_found_at >= BETWEEN_NOT_FOUND:
+            held.gone_at = asked_at
+            held.live = False
+            make_due(held)
+            _make_due_who_names(held)
+        held.save(update_fields=["not_found_at", "gone_at", "live"])
 
 
 def _make_due_who_names(gone: Appointment) -> None:

@@ -195,7 +195,7 @@ def _conclude(connection: Connection, run: Run) -> None:
         return
     runs.finish(run, Run.Status.COMPLETE)
     ours = Connection.objects.filter(pk=connection.pk)
-    if run.kind == Run.Kind.CHANGES:
+    if run.kind == Run.Kind.CHANGES and proof.holds_all_changes(run):
         ours.update(changes_read_to=run.began_at)
     elif run.kind == Run.Kind.SWEEP:
         ours.update(

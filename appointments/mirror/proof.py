@@ -108,6 +108,16 @@ def doubt(connection: Connection, run: Run) -> str:
     return ""
 
 
+def holds_all_changes(run: Run) -> bool:
+    """May the next list of changes begin where this one did? Not after an empty or a short one.
+
+    Nobody can tell a quiet minute from an answer that left everything out; asking from the same moment again
+    costs nothing, and an edit outside the window stands in no other list.
+    """
+    came = run.read + run.unreadable
+    return came > 0 and not run.doubt and came >= (run.last_total or 0)
+
+
 def far_outside(connection: Connection, run: Run, records: tuple[AppointmentRecord, ...]) -> int:
     """How many of these lie far outside the days asked for, and did not move there meanwhile.
 

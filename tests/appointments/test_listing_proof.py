@@ -12,7 +12,7 @@ from django.utils import timezone
 from appointments import mirror
 from appointments.mirror import proof
 from appointments.mirror.windows import division_window
-from appointments.models import Appointment, Mismatch, Run
+from appointments.models import Appointment, Connection, Mismatch, Run
 from emr_adapters.base import Capabilities, Page
 from emr_adapters.records import AppointmentRecord, Unreadable, record_from_json
 from tests.make import make_division, make_record, soon
@@ -40,6 +40,9 @@ class Pages:
             next_cursor=None if last else str(number + 1),
             total=total,
         )
+
+    def list_changes(self, since: datetime, cursor: str | None = None) -> Page:
+        return self.list_appointments(None, cursor)
 
     def _record(self, row: Any) -> AppointmentRecord:
         return row if isinstance(row, AppointmentRecord) else visit(self.division, row)
@@ -183,3 +186,30 @@ def test_new_visit_that_was_moved_meanwhile_is_not_outside(division):
 def test_list_of_today_and_tomorrow_is_proven_the_same_way(division):
     run = listed(division, (["a", *far(division, "b", "c", "d")], 4), kind="near")
     assert (run.status, run.outside) == ("incomplete", 3)
+
+
+# --- changes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pages", "moves"),
+    [
+        ([("", 0)], False),
+        ([("", None)], False),
+        ([("ab", 3)], False),
+        ([("ab", 4), ("c", 3)], False),
+        ([("ab", 2)], True),
+        ([("ab", None)], True),
+    ],
+    ids=["empty", "empty_uncounted", "short", "other_count", "whole", "uncounted"],
+)
+def test_changes_are_asked_for_from_the_same_moment_until_a_list_holds_them_all(
+    division, pages, moves
+):
+    """An edit outside the window that such a list left out stands in no other one."""
+    read_to = timezone.now() - timedelta(hours=1)
+    Connection.objects.filter(pk=division.emr_id).update(changes_read_to=read_to)
+    division.emr.refresh_from_db()
+    run = listed(division, *pages, kind="changes")
+    division.emr.refresh_from_db()
+    assert division.emr.changes_read_to == (run.began_at if moves else read_to)

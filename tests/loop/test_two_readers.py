@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.utils import timezone
 
 from appointments import mirror, remotes
-from appointments.mirror import storing
+from appointments.mirror import direct, storing
 from appointments.mismatches import comparing
 from appointments.models import Appointment, AppointmentPerson, Mismatch, Pair
 from appointments.resolution import clicking
+from emr_adapters.errors import NotFound
 from tests.loop.clinic import Clinic, at
-from tests.loop.desk import click
+from tests.loop.desk import agreed, click
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,6 +59,48 @@ def test_new_visit_that_two_read_at_once_is_stored_once_and_neither_fails(
     assert Appointment.objects.count() == Pair.objects.count() == 1
     assert AppointmentPerson.objects.count() == 1
     assert Mismatch.objects.count() == 0
+
+
+class NotThere:
+    """Answers as a system in which the record is hidden for a moment."""
+
+    def read(self, remote_id: str) -> Any:
+        raise NotFound("There is no such record.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_visit_that_is_read_while_it_is_noted_as_gone_is_not_gone(
+    sandbox: Any, monkeypatch: pytest.MonkeyPatch
+):
+    clinic = Clinic(sandbox)
+    _, emr_id = agreed(clinic, at(15))
+    Appointment.objects.filter(remote_id=emr_id).update(
+        not_found_at=timezone.now() - timedelta(hours=1)
+    )
+    about_to_note, was_read = threading.Event(), threading.Event()
+    real = storing.make_due
+
+    def make_due(row: Appointment) -> None:
+        about_to_note.set()
+        was_read.wait(1)  # in vain where the other has to wait for this one
+        real(row)
+
+    monkeypatch.setattr(direct, "make_due", make_due)
+
+    def look() -> None:
+        with suppress(NotFound):
+            mirror.refresh(clinic.emr, emr_id, adapter=NotThere())  # type: ignore[arg-type]
+        database.close()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    assert about_to_note.wait(10)
+    mirror.refresh(clinic.emr, emr_id, adapter=remotes.adapter_for(clinic.emr))
+    was_read.set()
+    looker.join(30)
+
+    held = Appointment.objects.get(remote_id=emr_id)
+    assert (held.gone_at, held.live) == (None, True)
 
 
 @pytest.mark.django_db(transaction=True)

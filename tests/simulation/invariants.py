@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, Final
 
 from django.db.models import Q
@@ -134,13 +134,11 @@ def nothing_exists_twice(world: World) -> Iterator[str]:
     ids = {(write.side, write.id) for write in world.ledger.writes if write.operation == "create"}
     for side, id in sorted(ids):
         record = world.systems[side].records.get(id)
-        if record is None or id in _uncancelled(world, side):
-            continue  # a person brought back what had been cancelled and replaced
-        if record.state is State.BOOKED and record.reference:
+        if record is not None and record.state is State.BOOKED and record.reference:
             made.setdefault((side, record.reference), []).append(record)
     for (side, reference), records in made.items():
         for one, two in combinations(records, 2):
-            if same_people(one.people, two.people):
+            if same_people(one.people, two.people) and not _brought_back(world, side, one, two):
                 yield f"{side}: {one.id} and {two.id} were made for {reference}"
 
 
@@ -187,16 +185,22 @@ def mails_are_those_meant(world: World) -> Iterator[str]:
 
 
 def _put_back_between(world: World, number: int) -> bool:
-    """Its first effect was not seen, and somebody took that back meanwhile: it was meant once more.
+    """Between any two of its mailings a person took back what the first had done, unseen by us.
 
-    Without versions nobody can tell that from a write which never arrived.
+    On OnCall, which has no versions, nobody can tell that from a write which never arrived.
     """
     mailed = [mailing for mailing in world.ledger.mailings if mailing.by == number]
-    return any(
-        change.by == PERSON
-        and change.id == mailed[0].id
-        and mailed[0].at < change.at < mailed[-1].at
-        for change in world.ledger.changes
+    undone = {"cancel": {"state"}, "reschedule": {"start", "minutes"}}.get(mailed[0].kind, set())
+    return all(
+        any(
+            change.by == PERSON
+            and change.side is Side.ONCALL
+            and change.id == one.id
+            and one.at < change.at < two.at
+            and change.fields & undone
+            for change in world.ledger.changes
+        )
+        for one, two in pairwise(mailed)
     )
 
 
@@ -325,16 +329,21 @@ def check(world: World, invariants: tuple[Callable[[World], Iterator[str]], ...]
 # --- small questions -------------------------------------------------------------------------------------------------
 
 
-def _uncancelled(world: World, side: Side) -> set[str]:
-    return {
-        change.id
-        for change in world.ledger.changes
-        if change.side is side
-        and change.by == PERSON
-        and "state" in change.fields
+def _brought_back(world: World, side: Side, one: AppointmentRecord, two: AppointmentRecord) -> bool:
+    """One was off when the other was made in its place; a person has un-cancelled it since."""
+    made = {w.id: w.at for w in world.ledger.writes if w.operation == "create" and w.side is side}
+    first, second = sorted((one.id, two.id), key=made.__getitem__)
+    return any(
+        change.by == PERSON
+        and change.side is side
+        and change.id == first
+        and change.at > made[second]
+        and change.before is not None
+        and change.before.state is not State.BOOKED
         and change.after is not None
         and change.after.state is State.BOOKED
-    }
+        for change in world.ledger.changes
+    )
 
 
 def _legible(world: World, pair: Pair) -> list[AppointmentRecord]:

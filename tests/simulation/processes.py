@@ -9,7 +9,8 @@ which is then rolled back; nothing of it runs afterwards, not even its ``finally
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,15 @@ class Processes:
             process.dead = True
         except Exception as error:  # what the product lets out is a finding
             process.error = error
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The observer looks at rows: nobody gets a turn because of that."""
+        kept, self.current = self.current, None
+        try:
+            yield
+        finally:
+            self.current = kept
 
     # --- called from within the product ---
 

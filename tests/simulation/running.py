@@ -186,7 +186,7 @@ def _act_meanwhile(world: World, remote: SimulatedRemote, id: str) -> None:
     act = world.drawn([one for one in receptionists.ACTS if one.needs != "new"])
     booked = remote.records[id].state is State.BOOKED
     if act.needs == "any" or (act.needs == "live") is booked:
-        with world.aside():
+        with world.processes.aside():
             _act(world, remote, act, id)
 
 

@@ -168,7 +168,8 @@ class SimulatedRemote(MemoryRemote):
             f"{self.side}__remote_id": held.id,
             f"{self.side.other}__remote_id": held.reference,
         }
-        return Decision.objects.filter(action="not_a_match", ended_at=None, **rows).exists()
+        with self.processes.aside():
+            return Decision.objects.filter(action="not_a_match", ended_at=None, **rows).exists()
 
 
 class SimulatedAdapter(MemoryAdapter):

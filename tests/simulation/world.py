@@ -116,15 +116,6 @@ class World:
         (option,) = self.random.choices(options, [option.weight for option in options])
         return option
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """The observer looks at rows: nobody gets a turn because of that."""
-        kept, self.processes.current = self.processes.current, None
-        try:
-            yield
-        finally:
-            self.processes.current = kept
-
     def busy_ids(self, side: Side) -> set[str]:
         """Records of visits for which something is under way or waits for a person."""
         busy = Q(pushes__status__in=(*Push.UNDER_WAY, "failed")) | Q(mismatches__status="waiting")
@@ -286,11 +277,11 @@ def _observed_decision(world: World, decision: Any) -> Any:
     def observed(push: Push) -> Any:
         plan = decision(push)
         if plan is not None:
-            with world.aside():
+            with world.processes.aside():
                 world.ledger.meant[push.pk] = _meant(push, world.now())
             process = world.processes.current
             if process is not None:
-                with world.aside():
+                with world.processes.aside():
                     _check_read(world, push, process.read)
                     _check_source(world, push, plan)
         return plan
