@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from appointments.models import Delivery, Mismatch, Pair, Push, Run
+from appointments.models import Connection, Delivery, Mismatch, Pair, Push, Run
 
 SOON: Final = timedelta(seconds=75)  # what is put off for longer (a backoff) waits by intention
 # When a visit is; everything else is when something happened, or may happen again.
@@ -33,6 +33,8 @@ def under_way() -> dict[str, int]:
         "visits to compare": Pair.objects.due(now).count(),
         "clicks settling": Mismatch.objects.filter(status="settling").count(),
         "tasks": OrmQ.objects.count(),
+        # What waits for the end of a rest has no date of its own.
+        "connections at rest": Connection.objects.filter(rests_until__gt=now).count(),
     }
     waiting = Push.objects.filter(status="waiting", not_before__gt=soon, mismatch__isnull=False)
     counts["clicks settling"] -= waiting.values("mismatch").distinct().count()
