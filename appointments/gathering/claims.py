@@ -82,6 +82,13 @@ def told_apart(one: Appointment, two: Appointment) -> bool:
     ).exists()
 
 
+def was_told_apart(one: Appointment, two: Appointment, by: datetime) -> bool:
+    """Had a person said so by then, whatever has become of that word since?"""
+    rows = {one.side: one, two.side: two}
+    said = Decision.objects.filter(action="not_a_match", made_at__lte=by)
+    return said.filter(oncall=rows.get("oncall"), emr=rows.get("emr")).exists()
+
+
 def people_confirmed(pair: Pair) -> bool:
     """Did a person link these two as they are now, knowing that the names differ?"""
     if pair.oncall is None or pair.emr is None:

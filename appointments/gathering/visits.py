@@ -251,9 +251,14 @@ class Gatherer:
         return None
 
     def candidates(self, row: Appointment, half: Half, division: Division) -> tuple[Candidate, ...]:
-        """Live records of the other side that could be this visit: gate (b)."""
+        """Live records of the other side that could be this visit: gate (b).
+
+        One that names this visit could be, whenever it is: a reference links them at the next look, and
+        until then nothing is created beside it (law 4).
+        """
         if row.start is None:
             return ()
+        naming = claimants(row)
         target = division.connection(half.side.other)
         near = target.appointments.filter(
             live=True, start__gt=row.start - NEAR, start__lt=row.start + NEAR
@@ -264,7 +269,7 @@ class Gatherer:
             live=True,
             start=row.start,
         )
-        rows = {r.pk: r for r in [*persons_like(near, row), *same_slot]}
+        rows = {r.pk: r for r in [*naming, *persons_like(near, row), *same_slot]}
         book = self.book(division)
         zone = ZoneInfo(division.time_zone)
         found = []
@@ -274,7 +279,7 @@ class Gatherer:
             other_half = self.half(other, book)
             free = is_free(other)
             facts = evidence(half, other_half, local_day=day_in(zone), shared_emails=frozenset())
-            if could_be(facts, free=free):
+            if other in naming or could_be(facts, free=free):
                 found.append(Candidate(other.remote_id, other_half, free))
         return tuple(sorted(found, key=lambda c: c.id))
 

@@ -6,7 +6,7 @@ about one visit, ``listing`` keeps the questions that are about a value instead 
 
 from __future__ import annotations
 
-from appointments.mismatches.comparing import compare_due, compare_pair
+from appointments.mismatches.comparing import compare_due, compare_pair, link_and_compare
 from appointments.mismatches.pairing import InHand, link, look_up_due, pair_due, unlink
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "compare_due",
     "compare_pair",
     "link",
+    "link_and_compare",
     "look_up_due",
     "pair_due",
     "unlink",

@@ -125,6 +125,16 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
     return True
 
 
+def link_and_compare(pair_ids: Iterable[int], gatherer: Gatherer | None = None) -> None:
+    """Decide outside a pass about visits whose partner may have come, or come back, meanwhile."""
+    gatherer = gatherer or Gatherer(timezone.now())
+    pairs = list(Pair.objects.whole().filter(pk__in=pair_ids))
+    rows = [row.pk for pair in pairs for row in pair.halves.values()]
+    pairing.pair_due(pairs, gatherer)
+    for pair in Pair.objects.filter(Q(oncall__in=rows) | Q(emr__in=rows)).order_by("pk"):
+        compare_pair(pair.pk, gatherer)
+
+
 def end_overdue(pair: Pair, now: datetime) -> None:
     """What waits or is held and could not be sent before the visit began is not sent any more.
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from appointments.mismatches import compare_pair
+from appointments.mismatches import link_and_compare
 from appointments.mismatches.owners import tell_owner
 from appointments.models import Pair, Push
 from appointments.outbox.holding import keep
@@ -49,7 +49,7 @@ def _end(push: Push, status: str, code: str) -> None:
     push.error_code = code
     keep(push, **_learnt(push), status=status, finished_at=timezone.now(), claimed_at=None)
     Pair.objects.filter(pk=push.pair_id).update(recheck_at=timezone.now())
-    compare_pair(push.pair_id)
+    link_and_compare([push.pair_id])
 
 
 def _learnt(push: Push) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from appointments.core.kinds import Operation
 from appointments.core.plans import target_practitioner, value_from_json
 from appointments.core.values import ProviderValue
 from appointments.gathering import Gatherer
-from appointments.gathering.claims import told_apart
+from appointments.gathering.claims import told_apart, was_told_apart
 from appointments.mirror.storing import reading_of
 from appointments.mismatches import InHand, compare_pair, link
 from appointments.models import Appointment, Connection, Pair, Push
@@ -150,12 +150,20 @@ def _find_created(push: Push, pair: Pair, side: Side, adapter: Adapter) -> str:
 
 
 def _carrying(push: Push, connection: Connection, source: Appointment) -> str:
-    """The new record that names the source, as far as the mirror knows; not one that a person told apart
-    from it, which may name it still."""
+    """The new record that names the source, as far as the mirror knows.
+
+    Not one that a person tells apart from it, which may name it still; nor one that was told apart when
+    the create was meant, though that was taken back since: it was there before.
+    """
     carrying = connection.appointments.filter(
         reference=source.remote_id, first_seen_at__gte=push.created_at - timedelta(minutes=1)
     )
-    return next((row.remote_id for row in carrying if not told_apart(source, row)), "")
+    found = (
+        row.remote_id
+        for row in carrying
+        if not told_apart(source, row) and not was_told_apart(source, row, push.created_at)
+    )
+    return next(found, "")
 
 
 def _list_needed(sent_at: datetime) -> timedelta:

@@ -17,7 +17,7 @@ from appointments.core.question import Choice, Question
 from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
-from appointments.mismatches import InHand, compare_pair, link, unlink
+from appointments.mismatches import InHand, compare_pair, link, link_and_compare, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Appointment, Decision, Mismatch, Pair
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
@@ -246,7 +246,5 @@ def look_after(mismatch: Mismatch) -> Mismatch:
         .order_by("-recheck_at")
         .values_list("pk", flat=True)[:5]
     )
-    gatherer = Gatherer(timezone.now())
-    for pair_id in pairs:
-        compare_pair(pair_id, gatherer)
+    link_and_compare(pairs)
     return Mismatch.objects.get(pk=mismatch.pk)

@@ -13,7 +13,9 @@ from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from appointments.models import Connection, Delivery, Mismatch, Pair, Push, Run
+from appointments import leases
+from appointments.configuration.examining import SIGN_OF_LIFE
+from appointments.models import Connection, Delivery, Heartbeat, Mismatch, Pair, Push, Run
 
 SOON: Final = timedelta(seconds=75)  # what is put off for longer (a backoff) waits by intention
 # When a visit is; everything else is when something happened, or may happen again.
@@ -26,6 +28,7 @@ def under_way() -> dict[str, int]:
     now = timezone.now()
     soon = now + SOON
     in_hand = Push.objects.filter(status__in=Push.UNDER_HAND)
+    signs = Heartbeat.objects.exclude(name__startswith=leases.PREFIX)
     counts = {
         "writes in hand": in_hand.exclude(claimed_at=None, not_before__gt=soon).count(),
         "writes due": Push.objects.filter(status="waiting", not_before__lte=soon).count(),
@@ -35,6 +38,7 @@ def under_way() -> dict[str, int]:
         "tasks": OrmQ.objects.count(),
         # What waits for the end of a rest has no date of its own.
         "connections at rest": Connection.objects.filter(rests_until__gt=now).count(),
+        "worker not heard of": int(not signs.filter(at__gt=now - SIGN_OF_LIFE).exists()),
     }
     waiting = Push.objects.filter(status="waiting", not_before__gt=soon, mismatch__isnull=False)
     counts["clicks settling"] -= waiting.values("mismatch").distinct().count()

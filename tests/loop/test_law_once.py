@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from appointments import outbox, remotes
 from appointments.mirror import runs
-from appointments.mismatches import link
+from appointments.mismatches import compare_pair, link
 from appointments.mismatches.comparing import look_again
-from appointments.models import Appointment, Pair, Push
+from appointments.models import Appointment, Decision, Mismatch, Pair, Push
 from appointments.outbox import proving
 from tests.loop.clinic import Clinic, at, iso
 from tests.loop.desk import (
@@ -26,6 +26,7 @@ from tests.loop.desk import (
     read_both,
     seed_agreed,
     statuses,
+    take_back,
     work_due,
 )
 
@@ -137,6 +138,82 @@ def test_record_that_was_told_apart_is_not_taken_for_what_was_created(clinic: Cl
     (push,) = Push.objects.filter(operation="create")
     assert (push.status, push.result_id != oncall_id, creates(clinic)) == ("done", True, 1)
     assert clinic.pair(emr_id).oncall == Appointment.objects.get(remote_id=push.result_id)
+
+
+@pytest.fixture
+def parted(clinic: Clinic) -> tuple[str, str]:
+    """Two that were one visit, days apart now: a person said that they are not the same."""
+    ((oncall_id, emr_id),) = seed_agreed(clinic, at(15))
+    clinic.practice.oncall_change(int(oncall_id), datetime=iso(at(18, day=9)))
+    clinic.sync()
+    click(clinic, "not_a_match")
+    look_again([clinic.division])
+    return oncall_id, emr_id
+
+
+def test_nothing_is_created_beside_a_record_that_names_the_visit(
+    clinic: Clinic, parted: tuple[str, str]
+):
+    """The word that told them apart ended a moment ago, and no pass has linked them again yet."""
+    oncall_id, emr_id = parted
+    Decision.objects.update(ended_at=timezone.now())
+
+    compare_pair(clinic.pair(emr_id).pk)
+
+    asked = Mismatch.objects.unsettled().get(pair=clinic.pair(emr_id))
+    assert (asked.kind, asked.reason_details) == ("possible_match", {"candidates": [oncall_id]})
+    assert list(Push.objects.under_way()) == []
+
+
+def test_create_that_waits_is_not_sent_once_its_reason_is_taken_back(
+    clinic: Clinic, parted: tuple[str, str]
+):
+    oncall_id, emr_id = parted
+    compare()
+    assert statuses(clinic) == [("create", "waiting")]
+    Decision.objects.update(ended_at=timezone.now())
+
+    work_due()
+
+    assert (creates(clinic), clinic.mails()) == (0, [])
+    assert clinic.pair(emr_id).oncall == Appointment.objects.get(remote_id=oncall_id)
+
+
+def send_and_take_back(clinic: Clinic, fault: str) -> Push:
+    """The create's answer is lost; before it is looked for the person takes “not the same” back."""
+    told_apart = Mismatch.objects.get(decisions__action="not_a_match")
+    clinic.practice.fault("oncall", fault, match=CREATES)
+    with moving_clock() as clock:
+        compare()
+        (push,) = Push.objects.filter(operation="create")
+        outbox.work_one(push.pk, sleep=clock.sleep)
+        push.refresh_from_db()
+        assert push.status == "unknown"
+        take_back(clinic, told_apart)
+        clock.forward(minutes=3)
+        clock.run()
+    push.refresh_from_db()
+    return push
+
+
+def test_what_was_created_is_asked_about_where_the_reason_for_it_was_taken_back(
+    clinic: Clinic, parted: tuple[str, str]
+):
+    push = send_and_take_back(clinic, "drop_after_write")
+
+    assert (push.status, creates(clinic)) == ("done", 1)
+    assert push.result_id not in ("", parted[0])
+    assert [m.kind for m in clinic.open()] == ["duplicate_reference"]
+
+
+def test_record_that_was_told_apart_is_not_taken_for_what_never_arrived(
+    clinic: Clinic, parted: tuple[str, str]
+):
+    push = send_and_take_back(clinic, "drop_before")
+
+    assert (push.status, push.result_id, creates(clinic)) == ("dropped", "", 1)
+    assert clinic.mails() == []
+    assert clinic.pair(parted[1]).oncall == Appointment.objects.get(remote_id=parted[0])
 
 
 def test_create_that_never_appears_is_sent_twice_and_then_asked(clinic: Clinic):

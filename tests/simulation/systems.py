@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection as database
+from django.db.models import Q
 
 from appointments.models import Appointment, Decision, Run
 from emr_adapters import times
@@ -32,6 +33,7 @@ from tests.simulation.processes import Processes
 BOOKKEEPING: Final = frozenset({"version", "modified_at", "raw", "problems"})
 CHANGING: Final = ("update", "cancel")
 LEFT_OUT: Final = ("people", "types", "title", "minutes")
+KNOWN_AFTER: Final = timedelta(minutes=2)  # what is older was there for whoever decides now
 WALL: Final = ZoneInfo("America/Toronto")
 _GROUPED: Final = ({"start", "minutes"}, {"type"}, {"title"}, {"practitioner"}, {"reference"})
 
@@ -161,15 +163,37 @@ class SimulatedRemote(MemoryRemote):
                 and not self._told_apart(held)
             ):
                 self.ledger.violated("nothing_is_created_twice", f"{self.side}: {held.id} twice")
+        for held in self.records.values():
+            names_it = held.reference == draft.reference and str(held.state) == "booked"
+            if names_it and self._known_for_some_time(held) and not self._told_apart(held):
+                what = f"{self.side}: {held.id} names {held.reference} already"
+                self.ledger.violated("nothing_is_created_twice", what)
+
+    def _known_for_some_time(self, held: AppointmentRecord) -> bool:
+        """The product has read it as it is, before it decided what it writes now."""
+        lately = self.now() - KNOWN_AFTER
+        if any(c.id == held.id and c.at > lately for c in reversed(self.ledger.changes[-200:])):
+            return False
+        with self.processes.aside():
+            return Appointment.objects.filter(
+                side=self.side,
+                remote_id=held.id,
+                reference=held.reference,
+                live=True,
+                first_seen_at__lt=lately,
+            ).exists()
 
     def _told_apart(self, held: AppointmentRecord) -> bool:
-        """A person said that the two are different visits, though one still names the other."""
+        """A person said that the two are different visits, though one still names the other; or took that
+        back too late for the write that is under way."""
         rows = {
             f"{self.side}__remote_id": held.id,
             f"{self.side.other}__remote_id": held.reference,
         }
         with self.processes.aside():
-            return Decision.objects.filter(action="not_a_match", ended_at=None, **rows).exists()
+            said = Decision.objects.filter(action="not_a_match", **rows)
+            in_force = Q(ended_at=None) | Q(ended_at__gt=self.now() - KNOWN_AFTER)
+            return said.filter(in_force).exists()
 
 
 class SimulatedAdapter(MemoryAdapter):
