@@ -255,9 +255,7 @@ def draw(visits: Mapping[int, Sequence[Place]], columns: Sequence[str], length: 
     return Picture(spans, drawn, max(track, 1), shortest)
 
 
-def _wishes(
-    visit: int, places: Sequence[Place], shortest: int, length: int
-) -> Iterable[_Wish]:
+def _wishes(visit: int, places: Sequence[Place], shortest: int, length: int) -> Iterable[_Wish]:
     spans = [_span(place, shortest, length) for place in places]
     start, end = min(s for s, _e in spans), max(e for _s, e in spans)
     together = len({place.column for place in places}) == 1 and end - start <= JOINED_WITHIN

@@ -49,7 +49,15 @@ class DayVisit:
     number: int = 0
 
     @property
+    def clock(self) -> str:
+        return wording.clock_text(self.start, wording.zone_of(self.pair))
+
+    @property
     def label(self) -> str:
+        """How it stands, as briefly as a block of the picture allows."""
+        off = [side for side, half in self.halves.items() if half.off]
+        if self.standing is Standing.DIFFERS and len(off) == 1:
+            return _("Cancelled in %(side)s only") % {"side": wording.side_name(off[0].value)}
         return wording.standing_label(self.standing)
 
     @property
@@ -240,9 +248,7 @@ def _text(
     return " ".join(part for part in (said, on_its_way) if part)
 
 
-def _standing_text(
-    pair: Any, halves: dict[Side, Half], how: Standing, division: Division
-) -> str:
+def _standing_text(pair: Any, halves: dict[Side, Half], how: Standing, division: Division) -> str:
     if how is Standing.DIFFERS:
         parts = [_difference(halves, division)]
         if pair.left_different:
@@ -255,7 +261,9 @@ def _standing_text(
     if how is Standing.UNCOMPARED:
         texts = [wording.unstated_sentence(side) for side in unstated(halves)]
         for half in halves.values():
-            texts += [wording.not_set_up_sentence(u.what, u.label or u.value) for u in half.unmapped]
+            texts += [
+                wording.not_set_up_sentence(u.what, u.label or u.value) for u in half.unmapped
+            ]
         return " ".join(texts)
     return _outcome(pair)
 
@@ -263,7 +271,9 @@ def _standing_text(
 def _difference(halves: dict[Side, Half], division: Division) -> str:
     groups = {
         str(group): {
-            **{str(side): value_to_json(group, half.values[group]) for side, half in halves.items()},
+            **{
+                str(side): value_to_json(group, half.values[group]) for side, half in halves.items()
+            },
             "baseline": None,
         }
         for group in differing_groups(halves)

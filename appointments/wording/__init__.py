@@ -21,6 +21,7 @@ from appointments.wording.days import (
     clocks_sentence,
     difference_sentence,
     hour_text,
+    length_text,
     mailed_text,
     not_set_up_sentence,
     operation_label,
@@ -30,6 +31,7 @@ from appointments.wording.days import (
     standing_label,
     unconfirmed_sentence,
     unstated_sentence,
+    whole_day_text,
 )
 from appointments.wording.happenings import (
     audit_sentence,
@@ -88,6 +90,7 @@ __all__ = [
     "group_label",
     "hour_text",
     "kind_label",
+    "length_text",
     "mailed_text",
     "moment_text",
     "not_set_up_sentence",
@@ -118,6 +121,7 @@ __all__ = [
     "unstated_sentence",
     "urgency_word",
     "value_text",
+    "whole_day_text",
     "widening_sentence",
     "write_kind_label",
     "write_kind_plural",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.utils.dateformat import format as format_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -18,6 +19,7 @@ from appointments.wording.evidence import Facts, differences
 from appointments.wording.values import (
     clock_text,
     group_label,
+    minutes_text,
     moment_text,
     sentence,
     side_in_text,
@@ -88,6 +90,15 @@ def place_text(side: Side | None, start: datetime, zone: ZoneInfo) -> str:
     return clock if side is None else f"{side_name(side.value)} {clock}"
 
 
+def whole_day_text(local: date) -> str:
+    """ "Friday 27 November 2026"."""
+    return format_date(local, "l j F Y")
+
+
+def length_text(minutes: int | None) -> str:
+    return minutes_text(minutes)
+
+
 def hour_text(moment: datetime, day: Day) -> str:
     """An hour of the axis; with its zone on a day on which clocks change, where one comes twice."""
     clock = clock_text(moment, day.zone)
@@ -153,7 +164,9 @@ def outcomes_text(counts: Mapping[str, int]) -> str:
     words = {
         "done": ngettext("%(n)d done", "%(n)d done", counts.get("done", 0)),
         "failed": ngettext("%(n)d failed", "%(n)d failed", counts.get("failed", 0)),
-        "open": ngettext("%(n)d not confirmed yet", "%(n)d not confirmed yet", counts.get("open", 0)),
+        "open": ngettext(
+            "%(n)d not confirmed yet", "%(n)d not confirmed yet", counts.get("open", 0)
+        ),
         "dropped": ngettext(
             "%(n)d no longer needed", "%(n)d no longer needed", counts.get("dropped", 0)
         ),
@@ -167,7 +180,11 @@ def outcomes_text(counts: Mapping[str, int]) -> str:
 def plain_line(row: Mismatch) -> str:
     """One open question without patient data: what may stand in a mail or a chat (law 14)."""
     zone = Facts(row).zone
-    start = f"{moment_text(row.start, zone)} {zone_text(row.start, zone)}" if row.start else _("no time")
+    start = (
+        f"{moment_text(row.start, zone)} {zone_text(row.start, zone)}"
+        if row.start
+        else _("no time")
+    )
     ids = [f"OnCall {row.oncall_id}"] if row.oncall_id else []
     ids += [f"EMR {row.emr_id}"] if row.emr_id else []
     return " · ".join([f"#{row.pk}", start, *ids])
