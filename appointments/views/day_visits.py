@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from appointments import wording
 from appointments.core.compare import Half
 from appointments.core.day import Day, Place, Standing, differing_groups, standing, unstated
+from appointments.core.kinds import Scope
 from appointments.core.plans import value_to_json
 from appointments.core.values import fold_name
 from appointments.gathering import Gatherer
@@ -21,6 +22,15 @@ from appointments.views.people import patient_names
 from emr_adapters.records import ABSENT, Group, Side
 
 LONGEST_VISIT = timedelta(hours=12)  # what began so long before midnight may still go on
+# Not compared, and for a reason that leaves no doubt about the visit itself.
+CERTAIN = (
+    Scope.SKIPPED_TYPE,
+    Scope.MESSAGE,
+    Scope.NEVER,
+    Scope.PAST,
+    Scope.OUTCOME,
+    Scope.OUTSIDE_WINDOW,
+)
 NOBODY = ""  # the column of visits whose provider nobody states
 
 
@@ -137,13 +147,13 @@ def _visit(pair: Any, division: Division, day: Day, gatherer: Gatherer) -> DayVi
         start=start,
         minutes=when.minutes,
         type=_stated_text(Group.TYPE, halves, lead, division),
-        where=_where(pair.half(lead), halves[lead]),
+        where=_where(pair.half(lead), halves[lead], division),
         text=_text(pair, halves, how, asked, division),
         halves=halves,
         places=_places(on_day, columns, lead, day),
         columns=dict(columns[side] for side in on_day),
     )
-    visit.doubts = _doubts(visit, asked)
+    visit.doubts = _doubts(visit, pair)
     if not visit.patient:
         visit.patient = _("Blocked time") if how is Standing.BLOCKED else _("nameless")
     return visit
@@ -214,14 +224,15 @@ def _stated_text(group: Group, halves: dict[Side, Half], lead: Side, division: D
     return ""
 
 
-def _where(row: Appointment | None, half: Half) -> str:
-    """The division, with the system's own words for the place where they are more than its number."""
+def _where(row: Appointment | None, half: Half, division: Division) -> str:
+    """The division; with the EMR's own word for the place where the division has several."""
     name = str(half.values.get(Group.WHERE) or "")
     places = row.as_record().places if row else ABSENT
-    own = "" if places is ABSENT else ", ".join(p.rsplit("/", 1)[-1] for p in places)
-    if not name:
-        return own
-    return name if half.side is Side.ONCALL or not own else f"{name} ({own})"
+    own = "" if places is ABSENT else ", ".join(place.rsplit("/", 1)[-1] for place in places)
+    if not name or not own:
+        return name or own
+    several = half.side is Side.EMR and len(division.emr_locations) != 1
+    return f"{name} ({own})" if several else name
 
 
 # --- in words -----------------------------------------------------------------------------------------
@@ -290,9 +301,10 @@ def _outcome(pair: Pair) -> str:
     return ""
 
 
-def _doubts(visit: DayVisit, asked: Mismatch | None) -> list[str]:
+def _doubts(visit: DayVisit, pair: Any) -> list[str]:
     """What a person who works from paper must not rely on."""
-    found = [visit.text] if visit.text and visit.standing is not Standing.CANCELLED else []
+    unsure = visit.standing is Standing.UNCOMPARED and pair.scope not in CERTAIN
+    found = [visit.text] if visit.text and (visit.is_difference or unsure or pair.under_way) else []
     found += [
         wording.unconfirmed_sentence(side, half.unconfirmed)
         for side, half in visit.halves.items()
