@@ -244,8 +244,8 @@ class AutomaticFilter(forms.Form):
         ],
     )
 
-    def __init__(self, data: Any, *, divisions: list[Division]) -> None:
-        super().__init__(data)
+    def __init__(self, data: Any, *, divisions: list[Division], since: datetime) -> None:
+        super().__init__(data, initial={"since": since})
         every = [("", _("All divisions")), *((str(d.pk), d.name) for d in divisions)]
         self.fields["division"].choices = every  # type: ignore[attr-defined]
         kinds = [(o.value, operation_label(o.value).capitalize()) for o in Operation]
@@ -257,7 +257,7 @@ class AutomaticFilter(forms.Form):
         if since is None:
             return None
         if since.year not in CALENDAR:
-            raise forms.ValidationError(_("A day of this century."))
+            raise forms.ValidationError(_("There is no such day in the calendar of a clinic."))
         return since.replace(tzinfo=None)
 
 

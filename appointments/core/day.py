@@ -268,8 +268,8 @@ def _wishes(visit: int, places: Sequence[Place], shortest: int, length: int) -> 
 
 def _span(place: Place, shortest: int, length: int) -> tuple[int, int]:
     """What is visible of it: at least ``shortest`` minutes, all of them on this day."""
+    start = min(max(place.start, 0), length - shortest)
     end = min(place.start + place.drawn(shortest), length)
-    start = min(max(place.start, 0), end - shortest)
     return start, max(end, start + shortest)
 
 

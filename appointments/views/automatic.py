@@ -34,6 +34,7 @@ OUTCOMES = {
     Push.Status.UNDONE: "dropped",
 }
 OPEN = "open"
+SURELY_NOT_WRITTEN = ("rejected", "unsupported", "not_configured", "not_found", "too_late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def automatic(request: HttpRequest) -> HttpResponse:
     """Grouped by division, side and operation; the newest of each first."""
     now = timezone.now()
     divisions = list(divisions_of(request.user))
-    form = AutomaticFilter(request.GET or None, divisions=divisions)
+    form = AutomaticFilter(
+        request.GET or None, divisions=divisions, since=_usual_since(divisions, now)
+    )
     asked = form.cleaned_data if form.is_valid() else {}
     since = asked.get("since")
     mine = _narrowed(Push.objects.for_user(request.user).filter(automatic=True), asked)
@@ -134,6 +137,12 @@ def _moment(since: datetime | None, zone: ZoneInfo, now: datetime) -> datetime:
     return datetime.combine(yesterday, time(), zone)
 
 
+def _usual_since(divisions: list[Division], now: datetime) -> datetime:
+    """What the form shows at first: the beginning of yesterday, by clocks without a zone."""
+    zone = ZoneInfo(divisions[0].time_zone if divisions else "UTC")
+    return _moment(None, zone, now).replace(tzinfo=None)
+
+
 def _since_text(
     since: datetime | None, divisions: list[Division], chosen: object, now: datetime
 ) -> str:
@@ -163,7 +172,8 @@ def _batches(found: QuerySet[Push]) -> tuple[dict[tuple[Any, ...], Batch], Count
         sums[outcome] += row["n"]
     # Lists of addresses cannot be counted alike on both databases.
     for division, side, operation, mails in (
-        found.exclude(mails=[])
+        found.filter(status=Push.Status.DONE)
+        .exclude(mails=[])
         .order_by()
         .values_list("division", "side", "operation", "mails")
         .iterator()
@@ -194,8 +204,15 @@ def _written(push: Any) -> Written:
         at=f"{wording.moment_text(push.at, zone)} {wording.zone_text(push.at, zone)}",
         outcome=OUTCOMES.get(push.status, OPEN),
         sentence=wording.push_sentence(push),
-        mailed=wording.mailed_text(push.mails),
+        mailed=_mailed(push),
     )
+
+
+def _mailed(push: Push) -> str:
+    """Whom OnCall e-mailed: certain only when the write is confirmed, or was surely refused."""
+    if push.status == Push.Status.FAILED and push.error_code in SURELY_NOT_WRITTEN:
+        return wording.mailed_text([])
+    return wording.mailed_text(push.mails, certain=push.status == Push.Status.DONE)
 
 
 def _headline(sums: Counter[str]) -> str:

@@ -111,7 +111,7 @@ def _side_state(row: Connection, day: Day, now: datetime) -> SideState:
     today = day_of(now.astimezone(day.zone).date(), day.zone)
     return SideState(
         name=wording.side_name(row.side),
-        as_of=wording.as_of_text(row.last_answer_at, day.zone, today),
+        as_of=wording.as_of_text(row.last_answer_at, today),
         ago=wording.time_ago(row.last_answer_at, now),
         away=away,
     )
@@ -249,7 +249,7 @@ def _sheet_row(visit: DayVisit, asked: Day, today: Day) -> SheetRow:
         length=wording.length_text(visit.minutes),
         says=_says(visit),
         read=[
-            f"{wording.side_name(side.value)} {wording.as_of_text(row.read_began_at, asked.zone, today)}"
+            f"{wording.side_name(side.value)} {wording.read_text(row.read_began_at, today)}"
             for side, row in rows.items()
         ],
         doubts=visit.doubts,

@@ -130,9 +130,7 @@ def _visit(pair: Any, division: Division, day: Day, gatherer: Gatherer) -> DayVi
     lead = record if record in on_day else record.other
     asked = next(iter(pair.unsettled), None)
     how = standing(halves, asked=asked is not None, scope=pair.scope)
-    stated = {side: _column(half, division) for side, half in halves.items()}
-    known = next((stated[s] for s in (lead, lead.other) if s in stated and stated[s][0]), ("", ""))
-    columns = {side: column if column[0] else known for side, column in stated.items()}
+    columns = _columns(halves, lead)
     when = on_day[lead].when
     start = when.start
     if start is None:  # never: ``_is_on`` has looked
@@ -168,8 +166,22 @@ def _is_on(half: Half, day: Day) -> bool:
     return start < day.last and end > day.first
 
 
-def _column(half: Half, division: Division) -> tuple[str, str]:
-    """Key and name of the provider whom this side states; ("", "") where it states none."""
+def _columns(halves: dict[Side, Half], lead: Side) -> dict[Side, tuple[str, str]]:
+    """For each side, key and name of the provider with whom it stands.
+
+    A side that does not say so itself (OnCall mostly) stands with the other's; ("", "") where neither does.
+    """
+    own = {side: _provider(half) for side, half in halves.items()}
+    stated = {side for side, half in halves.items() if Group.PROVIDER in half.words}
+    order = sorted(halves, key=lambda side: (side not in stated, side is not lead))
+    known = next((own[side] for side in order if own[side][0]), (NOBODY, ""))
+    return {
+        side: who if who[0] and (side in stated or not stated) else known
+        for side, who in own.items()
+    }
+
+
+def _provider(half: Half) -> tuple[str, str]:
     known = half.values.get(Group.PROVIDER) or ()
     if known:
         return known[0].id, known[0].name or _("provider %(id)s") % {"id": known[0].id}

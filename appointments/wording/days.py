@@ -118,13 +118,17 @@ def clocks_sentence(day: Day) -> str:
     return text % {"n": abs(change), "hours": hours}
 
 
-def as_of_text(moment: datetime | None, zone: ZoneInfo, day: Day) -> str:
-    """ "as of 9:12", with the day when it is another one; "never read"."""
+def as_of_text(moment: datetime | None, today: Day) -> str:
+    """ "as of 9:12", with the day when that is not ``today``; "never read"."""
     if moment is None:
         return _("never read")
-    same = moment.astimezone(zone).date() == day.date
-    text = clock_text(moment, zone) if same else moment_text(moment, zone)
-    return _("as of %(time)s") % {"time": text}
+    return _("as of %(time)s") % {"time": read_text(moment, today)}
+
+
+def read_text(moment: datetime, today: Day) -> str:
+    """ "9:12", with the day when that is not ``today``."""
+    show = clock_text if today.holds(moment) else moment_text
+    return show(moment, today.zone)
 
 
 # --- what went out by itself --------------------------------------------------------------------------
@@ -151,12 +155,13 @@ def automatic_change(push: Push) -> str:
     }
 
 
-def mailed_text(people: Iterable[str]) -> str:
+def mailed_text(people: Iterable[str], *, certain: bool = True) -> str:
     """Whom OnCall e-mailed because of one write."""
     named = list(people)
     if not named:
         return _("nobody was e-mailed")
-    return _("e-mailed: %(people)s") % {"people": ", ".join(named)}
+    text = _("e-mailed: %(people)s") if certain else _("perhaps e-mailed: %(people)s")
+    return text % {"people": ", ".join(named)}
 
 
 def outcomes_text(counts: Mapping[str, int]) -> str:
