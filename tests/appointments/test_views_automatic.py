@@ -175,12 +175,12 @@ def test_a_look_is_recorded(client, division):
 
 def test_the_number_of_queries_does_not_grow(client, division, django_assert_num_queries):
     sent(division)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         answer(client)
     for operation in ("update", "cancel", "update"):
         sent(division, operation=operation)
     sent(division, side="emr")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         answer(client)
 
 
