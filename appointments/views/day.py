@@ -81,7 +81,7 @@ def _asked(request: HttpRequest, division_id: int, on: str) -> tuple[Division, D
 
 @dataclass(frozen=True, slots=True)
 class SideState:
-    """How one system is doing, and how old the news of this day are."""
+    """How one system is doing. Nothing that is shown of it is older than ``as_of``."""
 
     name: str
     as_of: str
@@ -89,11 +89,18 @@ class SideState:
     away: str  # why it should not be counted on, "" when it answers
 
 
-def _sides(division: Division, day: Day, now: datetime) -> list[SideState]:
-    return [_side_state(division.connection(side), day, now) for side in (Side.ONCALL, Side.EMR)]
+def _sides(division: Division, day: Day, visits: list[DayVisit], now: datetime) -> list[SideState]:
+    found = []
+    for side in (Side.ONCALL, Side.EMR):
+        connection = division.connection(side)
+        read = [half.read_began_at for v in visits if (half := v.pair.half(side)) is not None]
+        found.append(
+            _side_state(connection, min(read, default=connection.last_answer_at), day, now)
+        )
+    return found
 
 
-def _side_state(row: Connection, day: Day, now: datetime) -> SideState:
+def _side_state(row: Connection, read: datetime | None, day: Day, now: datetime) -> SideState:
     away = ""
     if row.paused_at:
         why = row.paused_reason or _("no reason was noted.")
@@ -111,7 +118,7 @@ def _side_state(row: Connection, day: Day, now: datetime) -> SideState:
     today = day_of(now.astimezone(day.zone).date(), day.zone)
     return SideState(
         name=wording.side_name(row.side),
-        as_of=wording.as_of_text(row.last_answer_at, today),
+        as_of=wording.as_of_text(read, today),
         ago=wording.time_ago(row.last_answer_at, now),
         away=away,
     )
@@ -152,7 +159,7 @@ def day(request: HttpRequest, division_id: int, on: str) -> HttpResponse:
         "differences": differences,
         "headline": _headline(counts),
         "plan": make_plan(visits, asked, now),
-        "sides": _sides(division, asked, now),
+        "sides": _sides(division, asked, every, now),
         "notes": _notes(division, asked, now),
         "unreadable": _unreadable(division),
         "address": reverse("day", args=[division.pk, on]),
@@ -229,7 +236,7 @@ def day_sheet(request: HttpRequest, division_id: int, on: str) -> HttpResponse:
             for key, name in columns_of(visits).items()
             if any(v.column == key for v in visits)
         ],
-        "sides": _sides(division, asked, now),
+        "sides": _sides(division, asked, visits, now),
         "notes": _notes(division, asked, now),
         "unreadable": _unreadable(division),
         "made": f"{wording.moment_text(now, asked.zone)} {wording.zone_text(now, asked.zone)}",

@@ -25,6 +25,7 @@ from appointments.core.day import (
 )
 from appointments.views.day_visits import NOBODY, DayVisit
 
+BRIEF = 25  # minutes: what is shorter has room for one line, two at the most
 OTHERS = "others"  # the column of the providers for whom no column is left
 
 
@@ -149,6 +150,7 @@ def _classes(block: Block, axis: Axis) -> str:
     hours, minutes = divmod(block.minutes, HOUR)
     where = f"track-{block.track} wide-{block.tracks} {_at(block.start - axis.start)}"
     side = f" {block.side}" if block.side else ""
+    side += " brief" if block.minutes < BRIEF else ""
     return f"{where} for-h{hours} for-m{minutes}{side}"
 
 

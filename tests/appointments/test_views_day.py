@@ -201,7 +201,7 @@ def test_a_difference_that_nobody_is_asked_about_is_told_all_the_same(client, di
 
 
 def test_a_visit_with_another_provider_in_each_system_stands_with_both(client, division):
-    eve = add_provider(division, "Dr. Eve Roy", 197001)
+    eve = add_provider(division, "Dr. Eve Roy", 5000001)
     pair = with_provider(make_pair(division, start=at(DAY, "10:00")), division.providers.first())
     stated = [{"id": str(eve.oncall_provider), "name": eve.name, "email": ""}]
     pair.oncall.record = {**pair.oncall.record, "practitioners": stated}
@@ -337,13 +337,14 @@ def test_sheet_has_what_a_provider_needs_on_a_day_without_systems(client, divisi
     make_pair(division, start=at(DAY, "9:00"), patient="Noor Haddad")
     with_phone(make_pair(division, start=at(DAY, "10:00"), patient="Luc Gagnon"), "416-555-0134")
     for connection in (division.oncall, division.emr):
-        connection.last_answer_at = at(DAY, "9:12")
+        connection.appointments.update(read_began_at=at(DAY, "9:12"))
         connection.paused_at = timezone.now()
         connection.save()
     page = words(shown(client, division, sheet=True))
     for said in (
         "Sheet of Monday 15 June 2026",
-        "OnCall: as of",
+        "OnCall: as of Mon 15 Jun",
+        "EMR: as of Mon 15 Jun",
         "09:12",
         "Dr. Ada Osei 2 visits",
         "09:00 30 min Noor Haddad not known Online Downtown Both",
@@ -352,6 +353,16 @@ def test_sheet_has_what_a_provider_needs_on_a_day_without_systems(client, divisi
         "EMR is paused",
     ):
         assert said in page, said
+
+
+def test_sheet_is_as_old_as_the_oldest_reading_on_it(client, division):
+    first, second = (make_pair(division, start=at(DAY, clock)) for clock in ("9:00", "10:00"))
+    today = timezone.now().astimezone(TORONTO).date()
+    for pair, clock in ((first, "0:02"), (second, "0:01")):
+        pair.oncall.read_began_at = at(today, clock)
+        pair.oncall.save()
+    oncall, _emr = shown(client, division, sheet=True).context["sides"]
+    assert oncall.as_of == "as of 00:01"
 
 
 def test_sheet_marks_what_is_not_certain_and_nothing_else(client, division):

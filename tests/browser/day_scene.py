@@ -56,8 +56,8 @@ def clinic_day(day: date | None = None) -> SimpleNamespace:
     """``day``: by default tomorrow, so that all of it is still to come."""
     division = make_division("Downtown", provider="Dr. Ada Osei")
     ada = division.providers.get()
-    boyd = add_provider(division, "Dr. Boyd Chen", 197001)
-    mathilde = add_provider(division, "Dr. Mathilde Lavoie", 197002)
+    boyd = add_provider(division, "Dr. Boyd Chen", 5000001)
+    mathilde = add_provider(division, "Dr. Mathilde Lavoie", 5000002)
     maria = make_user("maria", division, first_name="Maria", last_name="Roy")
     Heartbeat.objects.create(name="worker-1", at=timezone.now())
     day = day or timezone.now().astimezone(TORONTO).date() + timedelta(days=1)

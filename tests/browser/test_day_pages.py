@@ -174,7 +174,7 @@ def test_a_screen_reader_hears_each_visit_once_in_the_order_of_time_with_its_dif
         "EMR 10:00 ≠ 2 Marie-Ève Tremblay Dr. Ada Osei · 30 min Differs Online "
         "OnCall moved it from 10:00 to 10:30; the EMR, which decides here, still has 10:00."
     )
-    clocks = [re.search(r"\d\d:\d\d", text).group() for text in said]
+    clocks = [re.findall(r"\d\d:\d\d", text)[0] for text in said]
     assert clocks == sorted(clocks)
 
 
