@@ -98,13 +98,12 @@ def test_who_has_no_division_is_told_what_to_do(division):
     assert "No division is open to you yet. An administrator adds your account" in page
 
 
-def test_visits_of_another_division_are_not_shown(client, division):
-    make_pair(make_division("Harbour"), start=at(DAY, "10:00"), patient="Luc Gagnon")
-    assert standings_of_nothing(shown(client, division))
-
-
-def standings_of_nothing(answer) -> bool:
-    return answer.context["plan"].shown == [] and "No visits on this day." in words(answer)
+def test_visits_of_another_division_are_not_shown():
+    mine, other = make_division("Downtown"), make_division("Harbour")
+    make_pair(other, start=at(DAY, "10:00"), patient="Luc Gagnon")
+    answer = shown(signed_in(make_user("both", mine, other)), mine)
+    assert standings(answer) == {}
+    assert "Neither system has a visit of this division" in words(answer)
 
 
 # --- how visits stand ---------------------------------------------------------------------------------
