@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from appointments.core.brake import LONGEST_WIDENING_DAYS, BrakeLimits, widest
-from appointments.core.kinds import Kind
+from appointments.core.kinds import Kind, Operation
 from appointments.core.values import fold_name
 from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
-from appointments.wording import kind_label
+from appointments.wording import kind_label, operation_label
 from emr_adapters.records import Side
 
 MOST_TOKENS = 6
@@ -215,6 +215,50 @@ class PushFilter(_OfDivision):
     class Meta:
         model = Push
         fields: list[str] = []
+
+
+class AutomaticFilter(forms.Form):
+    """Which automatic writes: since when by the clocks of each division, where, what, with which end."""
+
+    since = forms.DateTimeField(
+        required=False,
+        label=_("Since"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    division = forms.ChoiceField(required=False, label=_("Division"))
+    side = forms.ChoiceField(
+        required=False,
+        label=_("Written to"),
+        choices=[("", _("Both systems")), ("oncall", _("OnCall")), ("emr", _("EMR"))],
+    )
+    operation = forms.ChoiceField(required=False, label=_("What"))
+    outcome = forms.ChoiceField(
+        required=False,
+        label=_("Outcome"),
+        choices=[
+            ("", _("All outcomes")),
+            ("done", _("Done")),
+            ("failed", _("Failed")),
+            ("open", _("Not confirmed yet")),
+        ],
+    )
+
+    def __init__(self, data: Any, *, divisions: list[Division], since: datetime) -> None:
+        super().__init__(data, initial={"since": since})
+        every = [("", _("All divisions")), *((str(d.pk), d.name) for d in divisions)]
+        self.fields["division"].choices = every  # type: ignore[attr-defined]
+        kinds = [(o.value, operation_label(o.value).capitalize()) for o in Operation]
+        self.fields["operation"].choices = [("", _("Everything")), *kinds]  # type: ignore[attr-defined]
+
+    def clean_since(self) -> datetime | None:
+        """By clocks without a zone: which one counts is each division's matter."""
+        since: datetime | None = self.cleaned_data["since"]
+        if since is None:
+            return None
+        if since.year not in CALENDAR:
+            raise forms.ValidationError(_("There is no such day in the calendar of a clinic."))
+        return since.replace(tzinfo=None)
 
 
 class DeliveryFilter(django_filters.FilterSet):  # type: ignore[misc]

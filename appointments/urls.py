@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import held, home, queue, visits, work
+from appointments.views import automatic, day, handover, held, home, queue, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -16,8 +16,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("visits/", visits.visits, name="visits"),
     path("visits/<int:pair_id>/", visits.visit, name="visit"),
     path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),
+    path("day/", day.day_home, name="day_home"),
+    path("day/<int:division_id>/<str:on>/", day.day, name="day"),
+    path("day/<int:division_id>/<str:on>/sheet/", day.day_sheet, name="day_sheet"),
+    path("handover/", handover.handover, name="handover"),
     path("runs/", work.runs, name="runs"),
     path("pushes/", work.pushes, name="pushes"),
+    path("pushes/automatic/", automatic.automatic, name="pushes_automatic"),
     path("pushes/release/", held.release, name="pushes_release"),
     path("brake/<int:division_id>/<slug:kind>/", held.widen, name="brake_widen"),
     path("brake/<int:division_id>/<slug:kind>/end/", held.narrow, name="brake_narrow"),

@@ -84,8 +84,8 @@ def home(request: HttpRequest) -> HttpResponse:
     held = held_writes(request.user, now)
     widened = widenings(request.user, now)
     troubles = [
-        *_worker_troubles(now),
-        *_connection_troubles(connections, divisions, now),
+        *worker_troubles(now),
+        *connection_troubles(connections, divisions, now),
         *_push_troubles(numbers, held),
         *_webhook_troubles(connections, now),
         *_alert_troubles(divisions),
@@ -195,7 +195,7 @@ def _count_today(rows: dict[int, DivisionNumbers], now: datetime) -> None:
 # --- what is wrong ------------------------------------------------------------------------------------
 
 
-def _worker_troubles(now: datetime) -> list[Trouble]:
+def worker_troubles(now: datetime) -> list[Trouble]:
     at = health.last_heartbeat()
     if at is not None and now - at <= health.FRESH:
         return []
@@ -208,7 +208,7 @@ def _worker_troubles(now: datetime) -> list[Trouble]:
     return [Trouble(text, _("Whoever runs the server starts `manage.py worker`."))]
 
 
-def _connection_troubles(
+def connection_troubles(
     connections: list[Connection], divisions: Iterable[Division], now: datetime
 ) -> list[Trouble]:
     found = []
