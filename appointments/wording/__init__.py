@@ -7,12 +7,14 @@ and JSON; times are shown in the division's zone. No function returns an empty t
 from __future__ import annotations
 
 from appointments.wording.choices import (
+    action_label,
     choice_label,
     confirmation_sentence,
     preview_lines,
     refused_in_mode,
     target_question,
     undo_lines,
+    why_recommended,
 )
 from appointments.wording.happenings import (
     audit_sentence,
@@ -29,8 +31,15 @@ from appointments.wording.happenings import (
     urgency_word,
     write_kind_label,
 )
+from appointments.wording.headings import heading_label
 from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
 from appointments.wording.scopes import scope_sentence
+from appointments.wording.together import (
+    became_sentence,
+    effect_lines,
+    summary_sentence,
+    together_label,
+)
 from appointments.wording.values import (
     clock_text,
     day_text,
@@ -52,7 +61,9 @@ from appointments.wording.waves import (
 )
 
 __all__ = [
+    "action_label",
     "audit_sentence",
+    "became_sentence",
     "cause_sentence",
     "change_text",
     "choice_label",
@@ -62,8 +73,10 @@ __all__ = [
     "day_text",
     "delivery_sentence",
     "difference_text",
+    "effect_lines",
     "error_sentence",
     "group_label",
+    "heading_label",
     "kind_label",
     "moment_text",
     "outcome_label",
@@ -80,12 +93,15 @@ __all__ = [
     "side_name",
     "span_text",
     "status_label",
+    "summary_sentence",
     "target_question",
     "time_ago",
     "time_until",
+    "together_label",
     "undo_lines",
     "urgency_word",
     "value_text",
+    "why_recommended",
     "widening_sentence",
     "write_kind_label",
     "write_kind_plural",
