@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -59,7 +60,7 @@ def save(request: HttpRequest) -> HttpResponse:
     if _names_a_patient(name):
         words = _("That is the name of a patient. Name the filter after what it shows.")
         return _back(request, words, messages.WARNING)
-    mine = SavedFilter.objects.filter(user=request.user)
+    mine = _mine(request)
     if mine.count() >= SavedFilter.MOST and not mine.filter(name=name).exists():
         words = _("%(most)d filters are as many as can be kept: delete one first.")
         return _back(request, words % {"most": SavedFilter.MOST}, messages.WARNING)
@@ -67,9 +68,10 @@ def save(request: HttpRequest) -> HttpResponse:
         default = form.cleaned_data["default"]
         if default:
             mine.update(default=False)
-        SavedFilter.objects.update_or_create(
-            user=request.user, name=name, defaults={"query": query, "default": default}
-        )
+        if not mine.filter(name=name).update(query=query, default=default):
+            SavedFilter.objects.create(
+                user_id=cast("int", request.user.pk), name=name, query=query, default=default
+            )
     return _back(request, _("The filter is kept."), messages.SUCCESS)
 
 
@@ -77,7 +79,7 @@ def save(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, filter_id: int) -> HttpResponse:
     """Delete a filter, or make it the one that the queue opens with, or no longer."""
-    mine = SavedFilter.objects.filter(user=request.user)
+    mine = _mine(request)
     row = get_object_or_404(mine, pk=filter_id)
     wanted = request.POST.get("do")
     if wanted == "delete":
@@ -93,6 +95,10 @@ def change(request: HttpRequest, filter_id: int) -> HttpResponse:
         else _("The queue opens with everything from now on.")
     )
     return _back(request, words, messages.SUCCESS)
+
+
+def _mine(request: HttpRequest) -> QuerySet[SavedFilter]:
+    return SavedFilter.objects.filter(user=request.user.pk)
 
 
 def _names_a_patient(name: str) -> bool:

@@ -219,10 +219,11 @@ def _permitted(request: HttpRequest, picked: list[Picked]) -> tuple[list[Picked]
 def _only_targets(ids: list[int], action: str) -> dict[int, str]:
     """Where a choice has one thing to pick, that is it; its version guards that it still is."""
     found = {}
-    for row in Mismatch.objects.filter(pk__in=ids):
-        targets = next((c["targets"] for c in row.choices if c["action"] == action), [])
-        if len(targets) == 1:
-            found[row.pk] = str(targets[0]["id"])
+    for row in Mismatch.objects.filter(pk__in=ids).only("choices"):
+        for choice in row.choices:
+            targets: list[dict[str, str]] = choice.get("targets") or []
+            if choice["action"] == action and len(targets) == 1:
+                found[row.pk] = targets[0]["id"]
     return found
 
 

@@ -36,9 +36,13 @@
   function cards() { return all("[data-key-card]").filter(isThere); }
   function current() { return document.activeElement && document.activeElement.closest("[data-key-card]"); }
 
+  // Under a pointer nothing may move, so only the keyboard scrolls (queue.js asks for it, too).
+  document.addEventListener("pointerdown", function () { root.dataset.hand = "pointer"; }, true);
+  document.addEventListener("keydown", function () { delete root.dataset.hand; }, true);
+
   function goTo(element) {
     element.focus({ preventScroll: true });
-    element.scrollIntoView({ block: "nearest" });
+    if (!root.dataset.hand) { element.scrollIntoView({ block: "nearest" }); }
   }
   function step(by) {
     var shown = cards();

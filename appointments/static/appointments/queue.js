@@ -10,23 +10,43 @@
 
   // A decided card becomes one line. With the keyboard the next one moves up; with the pointer it must
   // not, or a second click would meet another visit's button.
-  var byPointer = false;
+  // The room is kept by an element of its own: htmx would copy a style of the card's onto the next
+  // answer as an attribute, which our Content-Security-Policy forbids.
   var heights = {};
-  document.addEventListener("pointerdown", function () { byPointer = true; }, true);
-  document.addEventListener("keydown", function () { byPointer = false; }, true);
   document.addEventListener("htmx:beforeSwap", function (event) {
     var card = event.detail.target;
     if (!card.matches || !card.matches(".card")) { return; }
-    var kept = card.style.minHeight;
-    if (kept || byPointer) { heights[card.id] = kept || card.offsetHeight + "px"; }
+    var room = roomOf(card);
+    if (room) { heights[card.id] = Number(room.dataset.height); }
+    else if (document.documentElement.dataset.hand === "pointer") { heights[card.id] = card.offsetHeight; }
   });
-  document.addEventListener("htmx:afterSwap", function (event) {
+  document.addEventListener("htmx:afterSettle", function (event) {
     var card = document.getElementById(event.detail.target.id);
     if (!card || !card.matches(".card")) { return; }
-    if (card.classList.contains("thin") && heights[card.id]) { card.style.minHeight = heights[card.id]; }
+    keepRoom(card, card.classList.contains("thin") ? heights[card.id] : 0);
     delete heights[card.id];
     tidy();
   });
+  function roomOf(card) {
+    var next = card.nextElementSibling;
+    return next && next.matches(".room") ? next : null;
+  }
+  function keepRoom(card, height) {
+    var room = roomOf(card);
+    var gap = parseFloat(getComputedStyle(card.parentElement).rowGap) || 0;
+    var left = (height || 0) - card.offsetHeight - gap;
+    if (left <= 0) {
+      if (room) { room.remove(); }
+      return;
+    }
+    if (!room) {
+      room = document.createElement("div");
+      room.className = "room";
+      card.after(room);
+    }
+    room.dataset.height = String(height);
+    room.style.height = left + "px";
+  }
 
   function tidy() {
     var done = list.querySelector(".alldone");

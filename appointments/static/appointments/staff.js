@@ -49,6 +49,7 @@
     var old = event.detail.target;
     var held = old && ("focused" in old.dataset || old.contains(document.activeElement));
     var card = held && document.getElementById(old.id);
+    if (held) { delete old.dataset.focused; } // told once for each piece of an answer: focus once
     if (card && !card.contains(document.activeElement)) {
       card.focus({ preventScroll: true });
     }
