@@ -17,16 +17,18 @@
     var card = event.detail.target;
     if (!card.matches || !card.matches(".card")) { return; }
     var room = roomOf(card);
+    delete heights[card.id];
     if (room) { heights[card.id] = Number(room.dataset.height); }
     else if (document.documentElement.dataset.hand === "pointer") { heights[card.id] = card.offsetHeight; }
   });
-  document.addEventListener("htmx:afterSettle", function (event) {
+  function keep(event) {
     var card = document.getElementById(event.detail.target.id);
     if (!card || !card.matches(".card")) { return; }
-    keepRoom(card, card.classList.contains("thin") ? heights[card.id] : 0);
-    delete heights[card.id];
+    keepRoom(card, card.hasAttribute("data-thin") ? heights[card.id] : 0);
     tidy();
-  });
+  }
+  document.addEventListener("htmx:afterSwap", keep);
+  document.addEventListener("htmx:afterSettle", keep); // it has its own classes, and height, only now
   function roomOf(card) {
     var next = card.nextElementSibling;
     return next && next.matches(".room") ? next : null;
@@ -50,7 +52,7 @@
 
   function tidy() {
     var done = list.querySelector(".alldone");
-    done.hidden = Boolean(list.querySelector("[data-open]")) || !list.querySelector(".thin");
+    done.hidden = Boolean(list.querySelector("[data-open]")) || !list.querySelector("[data-thin]");
     count();
   }
 
