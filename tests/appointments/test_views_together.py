@@ -226,6 +226,17 @@ def test_the_whole_is_taken_back_and_so_is_one(client, division):
     assert set(Push.objects.values_list("status", flat=True)) == {"undone"}
 
 
+def test_what_is_only_remembered_is_taken_back_together_too(client, division):
+    rows = [moved(division, n) for n in range(2)]
+    page = post(client, row=values(rows), action="leave_different")
+    assert "Undo all 2" in page
+    shown = Mismatch.objects.order_by("pk")
+    done = client.post(reverse("together_undo"), {"row": values(shown)}, follow=True)
+    assert "2 taken back." in done.content.decode()
+    assert not Decision.objects.filter(ended_at=None).exists()
+    assert Mismatch.objects.filter(status="open").count() == 2
+
+
 def test_rows_of_another_division_do_not_exist_here(client, division):
     theirs = moved(make_division("Uptown"), 7)
     page = post(client, row=[*values([theirs]), *values([moved(division)])])
@@ -286,6 +297,20 @@ def test_a_folded_card_is_decided_at_once(client, division):
     assert "8 writes in OnCall." in look
     assert "8 decided." in post(client, row=values(rows), action="use_emr")
     assert Push.objects.filter(action="use_emr").count() == 8
+
+
+def test_all_visits_of_one_provider_are_decided_at_once(client, division):
+    division.brake_count, division.brake_percent = 6, 0
+    division.policy = {"emr_to_oncall": {"cancel": "ask"}}
+    division.save()
+    day = soon(24 * 60 * 3).replace(hour=15, minute=0)
+    for number in range(8):
+        start = day + timedelta(minutes=10 * number)
+        ask(make_pair(division, start=start, emr={"state": State.CANCELLED}))
+    waves.fold([division.pk], timezone.now())
+    wave = QuestionWave.objects.get()
+    assert "8 visits are those of Dr. Ada Osei" in client.get(reverse("queue")).content.decode()
+    assert "Cancel in OnCall for all 8" in post(client, wave=wave.pk)
 
 
 def test_a_wave_is_decided_in_bounded_parts_and_says_what_is_left(client, division, monkeypatch):

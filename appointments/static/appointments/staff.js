@@ -19,10 +19,12 @@
   }
 
   // Numbers keep themselves up to date, but not in a tab that nobody sees.
-  setInterval(function () {
-    var pulse = document.getElementById("pulse") || document.getElementById("open-badge");
-    if (pulse && window.htmx && !document.hidden) { window.htmx.trigger(pulse, "pulse"); }
-  }, 20000);
+  function pulse() {
+    var numbers = document.getElementById("pulse") || document.getElementById("open-badge");
+    if (numbers && window.htmx && !document.hidden) { window.htmx.trigger(numbers, "pulse"); }
+  }
+  setInterval(pulse, 20000);
+  document.addEventListener("visibilitychange", pulse);
 
   function tell(event) {
     if (quiet(event)) { return; }
