@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -21,7 +22,7 @@ MOST_TIMES = 6
 
 
 def open_items(division, count: int) -> None:
-    like = Mismatch.objects.select_related("pair__emr").order_by("pk")[0]
+    like: Any = Mismatch.objects.select_related("pair__emr").order_by("pk")[0]
     numbers = range(Mismatch.objects.count(), count)
     halves = [copy_of(like.pair.emr, remote_id=f"many-{n}") for n in numbers]
     halves = Appointment.objects.bulk_create(halves, batch_size=500)

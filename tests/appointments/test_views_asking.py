@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,7 +58,7 @@ def test_database_and_core_put_every_visit_under_the_same_heading(division):
             )
     make_mismatch(division, kind="unreadable", pair=pair, start_minute=None)
     Mismatch.objects.filter(kind="unreadable").update(start=None)
-    rows = list(under_headings(Mismatch.objects.all(), Division.objects.all(), now))
+    rows: list[Any] = list(under_headings(Mismatch.objects.all(), Division.objects.all(), now))
     zones = {place.pk: ZoneInfo(place.time_zone) for place in (division, west)}
     assert [row.heading for row in rows] == [
         band(row.start, now, zones[row.division_id]) for row in rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -48,7 +49,7 @@ def client(maria):
 def moved(division, number=0, *, minutes=30):
     start = soon(90 + 24 * 60 * number)
     later = {"start": start + timedelta(minutes=minutes)}
-    who = {"patient": f"Patient {number}.", "email": f"patient{number}@example.org"}
+    who: dict[str, Any] = {"patient": f"Patient {number}.", "email": f"patient{number}@example.org"}
     return ask(make_pair(division, start=start, oncall=later, **who))
 
 
@@ -103,7 +104,7 @@ def test_an_error_with_one_row_is_its_own_and_says_nothing_of_the_visit(
     division, maria, monkeypatch, caplog
 ):
     rows = [moved(division, n) for n in range(2)]
-    real = together.resolve
+    real = resolution.resolve
 
     def fails_for_the_first(*, mismatch_id, **more):
         if mismatch_id == rows[0].pk:
