@@ -51,6 +51,17 @@ class SearchForm(forms.Form):
         return str(self.cleaned_data["q"]).strip() if self.is_valid() else ""
 
 
+class SavedFilterForm(forms.Form):
+    """Keep the queue's present filters under a name."""
+
+    name = forms.CharField(
+        max_length=40,
+        label=_("Keep these filters as"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    default = forms.BooleanField(required=False, label=_("Open the queue with it"))
+
+
 class WideningForm(forms.Form):
     """Let more changes of one kind through: how many, why, and until which day."""
 

@@ -5,11 +5,28 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import automatic, day, handover, held, home, queue, visits, work
+from appointments.views import (
+    automatic,
+    day,
+    handover,
+    held,
+    home,
+    pulse,
+    queue,
+    saved_filters,
+    together,
+    visits,
+    work,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("mismatches/", queue.queue, name="queue"),
+    path("mismatches/pulse/", pulse.pulse, name="queue_pulse"),
+    path("mismatches/together/", together.together, name="together"),
+    path("mismatches/together/undo/", together.undo, name="together_undo"),
+    path("mismatches/filters/", saved_filters.save, name="filter_save"),
+    path("mismatches/filters/<int:filter_id>/", saved_filters.change, name="filter_change"),
     path("mismatches/<int:mismatch_id>/", queue.card, name="mismatch_card"),
     path("mismatches/<int:mismatch_id>/resolve/", queue.resolve, name="mismatch_resolve"),
     path("mismatches/<int:mismatch_id>/undo/", queue.undo, name="mismatch_undo"),

@@ -1,9 +1,12 @@
-"""In which order staff should look: harm by minutes to the visit."""
+"""In which order staff should look: harm by minutes to the visit, under headings of time."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import IntEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from appointments.core.kinds import Kind
 
@@ -37,3 +40,55 @@ def urgency(kind: Kind, start: datetime | None, now: datetime) -> float:
     if minutes <= 0:
         return harm * _PAST_SCORE / _LATE_MINUTES
     return harm / max(minutes, 1.0)
+
+
+class Band(IntEnum):
+    """The headings of the queue, in their order."""
+
+    SOON = 0  # begins within ``SOON_MINUTES``
+    TODAY = 1
+    WEEK = 2  # until the end of Sunday
+    LATER = 3
+    NO_TIME = 4
+    PAST = 5
+    SETTLING = 6  # decided, on its way: not to be looked at
+
+
+SOON_MINUTES: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Until when, not including that instant, a visit of one zone belongs to each band."""
+
+    soon: datetime
+    today: datetime
+    week: datetime
+
+
+def edges(now: datetime, zone: ZoneInfo) -> Edges:
+    """Days end at midnight of the zone, so one may be 23 or 25 hours long (law 13)."""
+    today = now.astimezone(zone).date()
+    return Edges(
+        soon=now + timedelta(minutes=SOON_MINUTES),
+        today=_midnight(today + timedelta(days=1), zone),
+        week=_midnight(today + timedelta(days=7 - today.weekday()), zone),
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone)
+
+
+def band(start: datetime | None, now: datetime, zone: ZoneInfo) -> Band:
+    """Under which heading a visit stands that nobody has decided yet."""
+    if start is None:
+        return Band.NO_TIME
+    if start <= now:
+        return Band.PAST
+    ends = edges(now, zone)
+    if start < ends.soon:
+        return Band.SOON
+    if start < ends.today:
+        return Band.TODAY
+    return Band.WEEK if start < ends.week else Band.LATER

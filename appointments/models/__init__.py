@@ -13,6 +13,7 @@ from appointments.models.configuration import (
     TypeRule,
 )
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
+from appointments.models.saved_filters import SavedFilter
 from appointments.models.work import (
     AuditEvent,
     Decision,
@@ -46,5 +47,6 @@ __all__ = [
     "RequestBudget",
     "Role",
     "Run",
+    "SavedFilter",
     "TypeRule",
 ]

@@ -16,19 +16,37 @@ from appointments.resolution.braking import (
 from appointments.resolution.clicking import confirmation_needed, resolve
 from appointments.resolution.pushes import retry
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
+from appointments.resolution.together import (
+    MOST,
+    UNDO_SECONDS_TOGETHER,
+    Outcome,
+    Picked,
+    Result,
+    TooMany,
+    resolve_together,
+    undo_together,
+)
 from appointments.resolution.undoing import undo
 
 __all__ = [
+    "MOST",
     "UNDO_SECONDS",
+    "UNDO_SECONDS_TOGETHER",
     "CountDiffers",
     "NotOffered",
+    "Outcome",
+    "Picked",
+    "Result",
     "Stale",
+    "TooMany",
     "ask_instead",
     "confirmation_needed",
     "end_widening",
     "release_held",
     "resolve",
+    "resolve_together",
     "retry",
     "undo",
+    "undo_together",
     "widen_brake",
 ]

@@ -19,7 +19,7 @@ from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
 from appointments.mismatches import InHand, compare_pair, link, link_and_compare, unlink
 from appointments.mismatches.comparing import make_push
-from appointments.models import Appointment, Decision, Mismatch, Pair
+from appointments.models import Appointment, Decision, Mismatch, Pair, Push
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Side
@@ -31,7 +31,13 @@ def confirmation_needed(mismatch: Mismatch, action: str) -> bool:
 
 
 def resolve(
-    *, mismatch_id: int, action: str, version: str, target: str = "", user: Any
+    *,
+    mismatch_id: int,
+    action: str,
+    version: str,
+    target: str = "",
+    user: Any,
+    undo_seconds: int = UNDO_SECONDS,
 ) -> Mismatch:
     """Carry out one choice. Raises Stale, NotOffered, Mismatch.DoesNotExist."""
     _look_again(mismatch_id)
@@ -51,6 +57,9 @@ def resolve(
             raise NotOffered(NOT_OFFERED["unknown"])
         picked = _pick(choice, target)
         _carry_out(mismatch, pair, view, choice, picked, user)
+        # Nothing can have claimed it yet: the transaction is not over.
+        if undo_seconds != UNDO_SECONDS:
+            _wait_longer(mismatch, undo_seconds)
         audit.record(
             verb="resolved",
             user=user,
@@ -146,6 +155,11 @@ def _queue_click(
     push.save()
     mismatch.status = Mismatch.Status.SETTLING
     mismatch.save(update_fields=["status"])
+
+
+def _wait_longer(mismatch: Mismatch, seconds: int) -> None:
+    leaves = timezone.now() + timedelta(seconds=seconds)
+    mismatch.pushes.filter(status=Push.Status.WAITING, automatic=False).update(not_before=leaves)
 
 
 def _link(mismatch: Mismatch, pair: Pair, target: str, user: Any) -> None:

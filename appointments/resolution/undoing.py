@@ -23,16 +23,20 @@ from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Group, Side
 
 
-def undo(*, mismatch_id: int, version: str, user: Any) -> Mismatch:
+def undo(*, mismatch_id: int, version: str, user: Any, unsent_only: bool = False) -> Mismatch:
     """Take back the last click: a waiting push, a remembered decision, a link; or write it back.
 
-    Raises Stale and NotOffered as ``resolve`` does.
+    ``unsent_only``: never a write back, which may mail somebody. Raises Stale and NotOffered as
+    ``resolve`` does.
     """
     with transaction.atomic():
         mismatch = locked(mismatch_id)
         if mismatch.version != version:
             raise Stale(mismatch)
-        what = _undo_waiting(mismatch) or _undo_decision(mismatch) or _write_back(mismatch, user)
+        what = _undo_waiting(mismatch) or _undo_decision(mismatch)
+        if not what and unsent_only:
+            raise NotOffered(NOT_OFFERED["sent"])
+        what = what or _write_back(mismatch, user)
         if not what:
             raise NotOffered(NOT_OFFERED["undo"])
         audit.record(

@@ -113,8 +113,12 @@ def back(
     """To the page a plain form came from, with a sentence that names nobody."""
     if sentence:
         messages.add_message(request, level, sentence)
-    page = request.POST.get("next", "")
+    return redirect(safe_page(request, request.POST.get("next", ""), default))
+
+
+def safe_page(request: HttpRequest, page: str, default: str) -> str:
+    """``page`` if it is one of ours: an address that a form carried may be anybody's."""
     safe = url_has_allowed_host_and_scheme(
         page, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return redirect(page if safe else default)
+    return page if safe else default

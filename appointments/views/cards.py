@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from appointments import wording
@@ -50,6 +50,7 @@ class Option:
     targets: list[dict[str, str]]
     question: str
     stopped: str
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Card:
     note: str = ""
     confirming: Option | None = None
     confirmation: str = ""
+    thin: bool = False  # decided: one line in its place
 
     @property
     def zone(self) -> Any:
@@ -134,6 +136,11 @@ class Card:
         )
 
     @property
+    def can_pick(self) -> bool:
+        """Can it be chosen, to be decided together with others?"""
+        return self.is_open and self.decides and not self.under_way and bool(self.row.choices)
+
+    @property
     def undo_seconds(self) -> int:
         """How long the click can still be taken back; 0 when it has left."""
         push = self.push
@@ -200,7 +207,9 @@ def with_card_rows(rows: QuerySet[Mismatch]) -> QuerySet[Mismatch]:
     pushes = Push.objects.select_related("user", "division").order_by("-pk")
     decisions = Decision.objects.select_related("user").order_by("-made_at")
     failed = Push.objects.filter(status=Push.Status.FAILED).order_by("-pk")
-    return rows.select_related("division", "connection", "pair").prefetch_related(
+    seen = {f"{side}_seen": F(f"pair__{side}__seen_at") for side in Side}  # wording.evidence
+    rows = rows.annotate(**seen).select_related("division", "connection", "pair")
+    return rows.prefetch_related(
         Prefetch("pair__pushes", queryset=failed, to_attr="failed_pushes"),
         Prefetch("pushes", queryset=pushes, to_attr="pushes_newest_first"),
         Prefetch("decisions", queryset=decisions, to_attr="decisions_newest_first"),
@@ -261,6 +270,7 @@ def _option(choice: dict[str, Any], row: Mismatch, labels: Mapping[tuple[int, st
         targets=targets,
         question=wording.target_question(choice),
         stopped=stopped,
+        why=wording.why_recommended(choice, row),
     )
 
 

@@ -34,22 +34,28 @@ class Folded:
     samples: list[FoldedSample]
     chip: str
     urgency: str
+    can_settle: bool
 
 
-def folded_questions(user: Any, division: str, now: datetime) -> list[Folded]:
+def folded_questions(
+    user: Any, division: str, now: datetime, settles: frozenset[int]
+) -> list[Folded]:
     """The waves that this account sees, of one division if its number is given; soonest visit first.
+    In the divisions of ``settles`` it may decide all of one together.
 
     Two queries for each wave, of which there are few, and none for each question.
     """
     rows = QuestionWave.objects.for_user(user).lasting().select_related("division")
     if division.isascii() and division.isdecimal() and len(division) < 19:
         rows = rows.filter(division=int(division))
-    found = [entry for wave in rows if (entry := _folded(wave, now)) is not None]
+    found = [entry for wave in rows if (entry := _folded(wave, now, settles))]
     found.sort(key=lambda entry: (entry[0] is None, entry[0] or now))
     return [entry for _first, entry in found]
 
 
-def _folded(wave: QuestionWave, now: datetime) -> tuple[datetime | None, Folded] | None:
+def _folded(
+    wave: QuestionWave, now: datetime, settles: frozenset[int]
+) -> tuple[datetime | None, Folded] | None:
     members = waves.open_questions(wave)
     count = members.count()
     if count <= waves.FEW:
@@ -75,6 +81,7 @@ def _folded(wave: QuestionWave, now: datetime) -> tuple[datetime | None, Folded]
         samples=samples,
         chip=wording.time_until(first, now) if first else "",
         urgency=wording.urgency_word(first, now),
+        can_settle=wave.division_id in settles,
     )
 
 

@@ -19,9 +19,10 @@ from django.views.decorators.http import require_GET
 from appointments import wording
 from appointments.models import AuditEvent, Division, Mismatch, Push
 from appointments.views.access import connections_of, divisions_of, record_view, signed_in
+from appointments.views.asking import by_urgency
 from appointments.views.home import Trouble, connection_troubles, worker_troubles
 from appointments.views.people import patient_names
-from appointments.views.queue import by_urgency, subject_of
+from appointments.views.queue import subject_of
 
 HOURS = (4, 8, 12, 24, 72)
 USUAL_HOURS = 8

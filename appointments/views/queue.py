@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import Case, Count, F, FloatField, Q, QuerySet, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,13 +20,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from appointments import resolution, wording
-from appointments.forms import (
-    MismatchFilter,
-    QueueStatus,
-    ResolveForm,
-    SearchForm,
-    search_mismatches,
-)
+from appointments.core.urgency import Band
+from appointments.forms import QueueStatus, ResolveForm, SearchForm
 from appointments.models import Connection, Mismatch
 from appointments.views.access import (
     SILENT_AFTER,
@@ -37,26 +36,20 @@ from appointments.views.access import (
     settles_in,
     signed_in,
 )
+from appointments.views.asking import (
+    FILTERS,
+    NARROWER,
+    address_query,
+    asked_for,
+    counts_of,
+    under_headings,
+)
 from appointments.views.cards import Card, make_card, make_cards, with_card_rows
 from appointments.views.folded import Folded, folded_ids, folded_questions, wave_of
 from appointments.views.held import held_writes, sample_ids, widenings
+from appointments.views.saved_filters import default_address, saved_chips
 
 CONFLICT, NOT_OFFERED = 409, 422
-NARROWER = ("provider", "kind", "day", "q")  # who looks for something sees each question
-
-
-def by_urgency(rows: QuerySet[Mismatch], now: datetime) -> QuerySet[Mismatch]:
-    """``core.urgency`` in the database: harm by minutes to the visit; no time sinks, the past lowest."""
-    minute = int(now.timestamp() // 60)
-    month = 60 * 24 * 30
-    ahead = F("harm") * Value(1.0, FloatField()) / (F("start_minute") - minute)
-    score = Case(
-        When(start_minute__gt=minute, then=ahead),
-        When(start_minute__isnull=True, then=F("harm") * Value(1.0 / month, FloatField())),
-        default=F("harm") * Value(0.01 / month, FloatField()),
-        output_field=FloatField(),
-    )
-    return rows.order_by(score.desc(), "start_minute", "pk")
 
 
 @signed_in
@@ -66,49 +59,92 @@ def queue(request: HttpRequest) -> HttpResponse:
     search = SearchForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and not search.words:
         return redirect(_filtered_address(request))
+    if not request.GET and request.method == "GET" and (kept := default_address(request.user)):
+        return redirect(kept)
     now = timezone.now()
     divisions = divisions_of(request.user)
-    rows = Mismatch.objects.for_user(request.user)
-    asked = request.POST if request.method == "POST" else request.GET
-    filters = MismatchFilter(asked, rows, divisions=divisions, providers=_providers(rows))
-    status = str(asked.get("status"))
-    status = status if status in QueueStatus.ROWS else QueueStatus.TODO
-    found = search_mismatches(filters.qs, search.words)
-    counts = _counts(found)
-    found = found.filter(status__in=QueueStatus.ROWS[status])
-    settled = status == QueueStatus.SETTLED
-    found = found.order_by("-closed_at", "-pk") if settled else by_urgency(found, now)
-    opened = wave_of(request.user, str(asked.get("wave", "")))
+    data = request.POST if request.method == "POST" else request.GET
+    asked = asked_for(data, request.user, divisions, search)
+    counts, found = counts_of(asked.found), asked.rows
+    settles = settles_in(request.user)
+    opened = wave_of(request.user, str(data.get("wave", "")))
     folded: list[Folded] = []
     if opened is not None:
         found = found.filter(wave=opened)
-    elif status == QueueStatus.TODO and not any(asked.get(name) for name in NARROWER):
-        folded = folded_questions(request.user, str(asked.get("division") or ""), now)
+    elif asked.status == QueueStatus.TODO and not asked.narrowed:
+        folded = folded_questions(request.user, str(data.get("division") or ""), now, settles)
         found = found.exclude(wave__in=[entry.wave for entry in folded])
-    page = paged(request, with_card_rows(found))
-    cards = make_cards(page.object_list, settles_in(request.user), now)
-    held = held_writes(request.user, now) if status == QueueStatus.TODO else []
+    # Only the numbers are sorted and paged: whole rows, with all they show, only for one page.
+    page = paged(
+        request, _in_order(found, asked.settled, divisions, now).values_list("pk", flat=True)
+    )
+    shown = with_card_rows(Mismatch.objects.filter(pk__in=list(page.object_list)))
+    cards = make_cards(_in_order(shown, asked.settled, divisions, now), settles, now)
+    for card in cards:
+        card.thin = _is_thin(card, asked.status)
+    held = held_writes(request.user, now) if asked.status == QueueStatus.TODO else []
     subjects = [*sample_ids(held), *folded_ids(folded), *(subject_of(card.row) for card in cards)]
     record_view(request, "queue", subjects)
+    searching = bool(search.words)
     context = {
         "held": held,
         "widened": widenings(request.user, now),
         "folded": folded,
         "opened": opened,
         "cards": cards,
+        "groups": _under_headings(cards, asked.settled),
+        "kinds": _kinds(cards),
         "page": page,
-        "filters": filters.form,
+        "filters": asked.filters.form,
         "search": search,
-        "status": status,
-        "tabs": [(key, label, counts[key]) for key, label in QueueStatus.CHOICES],
+        "status": asked.status,
+        "tabs": [(key, label, counts.tabs[key]) for key, label in QueueStatus.CHOICES],
         "query": query_without_page(request),
+        "again": f"?{address_query(data) or 'all=1'}",
+        "pulse": "" if searching else address_query(data, since=counts.newest),
+        "chips": [] if searching else saved_chips(request.user, data),
+        "can_settle": bool(settles),
         "divisions": divisions,
         "freshness": _freshness(connections_of(divisions), now),
-        "filtered": any(asked.get(name) for name in ("division", *NARROWER, "wave")),
+        "filtered": any(data.get(name) for name in ("division", *NARROWER, "wave")),
         "next": request.get_full_path() if request.method == "GET" else reverse("queue"),
         "now": now,
     }
     return render(request, "appointments/queue.html", context)
+
+
+def _in_order(
+    rows: QuerySet[Mismatch], settled: bool, divisions: Iterable[Any], now: datetime
+) -> QuerySet[Mismatch]:
+    """What is settled by when it was; the rest by urgency."""
+    return rows.order_by("-closed_at", "-pk") if settled else under_headings(rows, divisions, now)
+
+
+def _under_headings(cards: list[Card], settled: bool) -> list[tuple[int, str, list[Card]]]:
+    """The page's cards under their headings; the database has put them into that order."""
+    if settled:
+        return [(0, wording.status_label(Mismatch.Status.CLOSED), cards)]
+    return [
+        (number, wording.heading_label(Band(number)), list(group))
+        for number, group in groupby(cards, key=attrgetter("row.heading"))
+    ]
+
+
+def _kinds(cards: list[Card]) -> list[tuple[str, str, int]]:
+    """Kinds of which several cards are shown that this account may decide: code, name, how many."""
+    numbers: dict[str, int] = {}
+    for card in cards:
+        if card.can_pick:
+            numbers[card.row.kind] = numbers.get(card.row.kind, 0) + 1
+    return [(kind, wording.kind_label(kind), n) for kind, n in numbers.items() if n > 1]
+
+
+def _is_thin(card: Card, tab: str) -> bool:
+    """What has just been decided stays in its place as one line, with Undo, until the next load."""
+    if tab == QueueStatus.SETTLED:
+        return False
+    waits = card.row.status == Mismatch.Status.WAITING and tab == QueueStatus.TODO
+    return waits or card.under_way or card.row.status == Mismatch.Status.CLOSED
 
 
 def _freshness(connections: QuerySet[Connection], now: datetime) -> list[tuple[str, str, bool]]:
@@ -125,23 +161,11 @@ def _freshness(connections: QuerySet[Connection], now: datetime) -> list[tuple[s
 
 def _filtered_address(request: HttpRequest) -> str:
     kept = request.GET.copy()
-    for name in ("division", "provider", "kind", "day", "status"):
+    for name in (*FILTERS, "status"):
         if request.POST.get(name):
             kept[name] = request.POST[name]
-    return f"{reverse('queue')}?{kept.urlencode()}" if kept else reverse("queue")
-
-
-def _providers(rows: QuerySet[Mismatch]) -> list[str]:
-    names = rows.exclude(status=Mismatch.Status.CLOSED).exclude(provider="").order_by("provider")
-    return list(names.values_list("provider", flat=True).distinct())
-
-
-def _counts(rows: QuerySet[Mismatch]) -> dict[str, int]:
-    wanted = {
-        key: Count("pk", filter=Q(status__in=statuses), distinct=True)
-        for key, statuses in QueueStatus.ROWS.items()
-    }
-    return rows.order_by().aggregate(**wanted)
+    # "Show" without a filter means everything, not the filter that is there by default.
+    return f"{reverse('queue')}?{kept.urlencode() or 'all=1'}"
 
 
 def subject_of(row: Mismatch) -> str:
@@ -258,6 +282,8 @@ def _card_answer(
     next_page = request.POST.get("next") or request.GET.get("next") or ""
     pair_id = shown.row.pair_id
     bare = pair_id is not None and next_page == reverse("visit", args=[pair_id])
+    tab = QueryDict(urlsplit(next_page).query).get("status", QueueStatus.TODO)
+    shown.thin = not bare and not shown.confirming and _is_thin(shown, str(tab))
     context = {"card": shown, "said": said, "next": next_page, "fragment": True, "bare": bare}
     context |= more
     return render(request, "appointments/_card.html", context, status=status)

@@ -7,12 +7,14 @@ and JSON; times are shown in the division's zone. No function returns an empty t
 from __future__ import annotations
 
 from appointments.wording.choices import (
+    action_label,
     choice_label,
     confirmation_sentence,
     preview_lines,
     refused_in_mode,
     target_question,
     undo_lines,
+    why_recommended,
 )
 from appointments.wording.days import (
     as_of_text,
@@ -49,8 +51,15 @@ from appointments.wording.happenings import (
     urgency_word,
     write_kind_label,
 )
+from appointments.wording.headings import heading_label
 from appointments.wording.reasons import closed_sentence, kind_label, reason_sentence, status_label
 from appointments.wording.scopes import scope_sentence
+from appointments.wording.together import (
+    became_sentence,
+    effect_lines,
+    summary_sentence,
+    together_label,
+)
 from appointments.wording.values import (
     clock_text,
     day_text,
@@ -72,10 +81,12 @@ from appointments.wording.waves import (
 )
 
 __all__ = [
+    "action_label",
     "as_of_text",
     "audit_sentence",
     "automatic_change",
     "automatic_heading",
+    "became_sentence",
     "cause_sentence",
     "change_text",
     "choice_label",
@@ -87,8 +98,10 @@ __all__ = [
     "delivery_sentence",
     "difference_sentence",
     "difference_text",
+    "effect_lines",
     "error_sentence",
     "group_label",
+    "heading_label",
     "hour_text",
     "kind_label",
     "length_text",
@@ -115,15 +128,18 @@ __all__ = [
     "span_text",
     "standing_label",
     "status_label",
+    "summary_sentence",
     "target_question",
     "time_ago",
     "time_until",
+    "together_label",
     "unconfirmed_sentence",
     "undo_lines",
     "unstated_sentence",
     "urgency_word",
     "value_text",
     "whole_day_text",
+    "why_recommended",
     "widening_sentence",
     "write_kind_label",
     "write_kind_plural",

@@ -59,6 +59,43 @@ def choice_label(choice: Json, mismatch: Mismatch) -> str:
     return label
 
 
+def action_label(action: str) -> str:
+    """What the button does, of many visits at once: "Use EMR"."""
+    return str(LABELS.get(action, action.replace("_", " ").capitalize()))
+
+
+def why_recommended(choice: Json, mismatch: Mismatch) -> str:
+    """Why this one stands first, "" where no choice is the obvious one."""
+    if not choice.get("recommended"):
+        return ""
+    facts = Facts(mismatch)
+    action = str(choice["action"])
+    if action in (Action.USE_EMR, Action.USE_ONCALL) and mismatch.kind != Kind.MOVED:
+        return _why_use(Side.EMR if action == Action.USE_EMR else Side.ONCALL, facts)
+    if action == Action.RETRY:
+        return _("Recommended: what stopped it may be over.")
+    if action == Action.LINK:
+        return _("Recommended: nothing that both say tells the two apart.")
+    if action in (Action.CANCEL_IN_EMR, Action.CANCEL_IN_ONCALL) and facts.off is not None:
+        words = {"off": side_in_text(facts.off.value)}
+        return _("Recommended: %(off)s no longer has this visit.") % words
+    if mismatch.kind == Kind.MOVED:
+        return _("Recommended: the same patient and provider, so it is probably one visit.")
+    words = {"record": side_in_text(facts.record.value), "division": facts.division}
+    return _("Recommended: %(record)s decides in %(division)s.") % words
+
+
+def _why_use(source: Side, facts: Facts) -> str:
+    words = {"record": side_in_text(source.value), "division": facts.division}
+    changed = facts.unchanged_side
+    if changed is source.other:
+        return (
+            _("Recommended: only %(record)s has changed it, and it decides in %(division)s.")
+            % words
+        )
+    return _("Recommended: %(record)s decides in %(division)s.") % words
+
+
 def _new_values(plan: Json, mismatch: Mismatch) -> list[str]:
     zone = zone_of(mismatch)
     texts = []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from appointments.core.kinds import Kind
 from appointments.models import Mismatch
 from appointments.wording.values import (
+    clock_text,
     group_label,
+    moment_text,
     parse_start,
     short_text,
     side_in_text,
@@ -77,6 +81,19 @@ class Facts:
     def _still(self, side: Side, shown: dict[str, Any]) -> bool:
         return shown.get("baseline") is not None and shown.get(side.value) == shown["baseline"]
 
+    def seen(self, side: Side, group: str) -> str:
+        """ ", seen at 09:12": when this side's news was read, "" where the row does not say so.
+
+        It is our reading's time, not the remote's: nothing says when the receptionist there saved it.
+        """
+        said = (getattr(self.row, f"{side}_seen", None) or {}).get(group)
+        if not said:
+            return ""
+        at = datetime.fromisoformat(said)
+        if at.astimezone(self.zone).date() == timezone.now().astimezone(self.zone).date():
+            return _(", seen at %(time)s") % {"time": clock_text(at, self.zone)}
+        return _(", seen on %(time)s") % {"time": moment_text(at, self.zone)}
+
     def short(self, group: str, value: Any, *beside: Any) -> str:
         return short_text(group, value, self.zone, beside)
 
@@ -120,11 +137,18 @@ def _one_changed(facts: Facts, group: str, shown: dict[str, Any], changed: Side)
         "new": facts.short(group, new, old, still),
         "old": facts.short(group, old, new),
         "still": facts.short(group, still, new),
+        "seen": facts.seen(changed, group),
     }
     if moved:
-        return _("%(side)s moved it from %(old)s to %(new)s; %(other)s still has %(still)s") % words
+        return (
+            _("%(side)s moved it from %(old)s to %(new)s%(seen)s; %(other)s still has %(still)s")
+            % words
+        )
     return (
-        _("%(side)s changed the %(group)s from %(old)s to %(new)s; %(other)s still has %(still)s")
+        _(
+            "%(side)s changed the %(group)s from %(old)s to %(new)s%(seen)s; "
+            "%(other)s still has %(still)s"
+        )
         % words
     )
 

@@ -17,6 +17,7 @@ NOT_OFFERED = {
     "paused": _("This division is paused: nothing is written until an administrator resumes it."),
     "live": _("That is not possible right now."),
     "undo": _("There is nothing left to take back here: what was sent cannot be unsent."),
+    "sent": _("It was sent meanwhile. Take it back on its own, where it says who is mailed again."),
     "moved_on": _("The visit has changed since; taking it back would overwrite that change."),
     "not_failed": _("This write did not fail, so there is nothing to try again."),
 }

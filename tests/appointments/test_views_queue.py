@@ -14,7 +14,7 @@ from django.utils import timezone
 from appointments.core.kinds import Kind
 from appointments.core.urgency import urgency
 from appointments.models import AuditEvent, Mismatch, Push, Role
-from appointments.views.queue import by_urgency
+from appointments.views.asking import by_urgency
 from emr_adapters.records import State
 from tests.make import (
     ask,
