@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import held, home, queue, visits, work
+from appointments.views import held, home, notices, queue, statements, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -24,6 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pushes/<int:push_id>/retry/", work.push_retry, name="push_retry"),
     path("deliveries/", work.deliveries, name="deliveries"),
     path("deliveries/<int:delivery_id>/retry/", work.delivery_retry, name="delivery_retry"),
+    path("statements/", statements.statements, name="statements"),
+    path("statements/<int:division_id>/", statements.right_now, name="statement_now"),
+    path("notices/", notices.notices, name="notices"),
+    path("urgent/", notices.urgent_bar, name="urgent"),
     *webhooks.urlpatterns,
     *health.urlpatterns,
 ]

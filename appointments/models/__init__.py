@@ -13,6 +13,7 @@ from appointments.models.configuration import (
     TypeRule,
 )
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
+from appointments.models.notices import Notice, NoticeChoice, Opening, Statement
 from appointments.models.work import (
     AuditEvent,
     Decision,
@@ -38,6 +39,9 @@ __all__ = [
     "Heartbeat",
     "Membership",
     "Mismatch",
+    "Notice",
+    "NoticeChoice",
+    "Opening",
     "Pair",
     "Provider",
     "Push",
@@ -46,5 +50,6 @@ __all__ = [
     "RequestBudget",
     "Role",
     "Run",
+    "Statement",
     "TypeRule",
 ]
