@@ -54,11 +54,11 @@ def learn(hours: Iterable[datetime], zone: ZoneInfo) -> Habit | None:
     """From the beginnings of the hours in which something came. None: too little is known to judge by."""
     local = {hour.astimezone(zone).replace(minute=0, second=0, microsecond=0) for hour in hours}
     slots = {(moment.date(), moment.hour) for moment in local}
-    weeks = {day.isocalendar()[:2] for day, _ in slots}
-    if len(weeks) < LEAST_WEEKS or len(slots) < LEAST_HOURS:
+    # By the weekday that was seen most often: the first and the last week are seen in part.
+    weeks = max(Counter(day.weekday() for day in {day for day, _ in slots}).values(), default=0)
+    if weeks < LEAST_WEEKS or len(slots) < LEAST_HOURS:
         return None
-    busy = Counter((day.weekday(), hour) for day, hour in slots)
-    return Habit(len(weeks), busy)
+    return Habit(weeks, Counter((day.weekday(), hour) for day, hour in slots))
 
 
 def silence(
