@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 WEEKS: Final = 6  # looked back
-LEAST_WEEKS: Final = 3  # in which something came
+LEAST_WEEKS: Final = 3  # watched
 LEAST_HOURS: Final = 30  # in which something came, in all
 # How likely the silence is if all were well: below this it is told. One hour that brought something in
 # each of six weeks leaves one in seven; four of them one in 2,400.
@@ -27,14 +27,14 @@ Slot = tuple[int, int]  # weekday (Monday 0) and hour, of the clinic's clock
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """In how many of ``weeks`` weeks each slot brought something."""
+    """How many days of each weekday were watched, and how many of them brought something in each slot."""
 
-    weeks: int
+    days: Mapping[int, int]
     busy: Mapping[Slot, int]
 
     def quiet_chance(self, slot: Slot) -> float:
         """How likely it is that this hour brings nothing. Never 0: the past proves nothing for sure."""
-        return 1 - self.busy.get(slot, 0) / (self.weeks + 1)
+        return 1 - self.busy.get(slot, 0) / (self.days.get(slot[0], 0) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,23 @@ class Silence:
 
 
 def learn(hours: Iterable[datetime], zone: ZoneInfo) -> Habit | None:
-    """From the beginnings of the hours in which something came. None: too little is known to judge by."""
-    local = {hour.astimezone(zone).replace(minute=0, second=0, microsecond=0) for hour in hours}
-    slots = {(moment.date(), moment.hour) for moment in local}
-    # By the weekday that was seen most often: the first and the last week are seen in part.
-    weeks = max(Counter(day.weekday() for day in {day for day, _ in slots}).values(), default=0)
-    if weeks < LEAST_WEEKS or len(slots) < LEAST_HOURS:
+    """From the beginnings of the hours in which something came. None: too little is known to judge by.
+
+    The last day teaches nothing: it may have fallen silent in its middle. Nor does a week without anything,
+    in which the webhooks were broken or everybody was away.
+    """
+    slots = {(local.date(), local.hour) for local in (hour.astimezone(zone) for hour in hours)}
+    last = max((day for day, _ in slots), default=None)
+    slots = {slot for slot in slots if slot[0] != last}
+    if last is None or len(slots) < LEAST_HOURS:
         return None
-    return Habit(weeks, Counter((day.weekday(), hour) for day, hour in slots))
+    first = min(day for day, _ in slots)
+    weeks = {day.isocalendar()[:2] for day, _ in slots}
+    watched = (first + timedelta(days=n) for n in range((last - first).days))
+    days = Counter(day.weekday() for day in watched if day.isocalendar()[:2] in weeks)
+    if max(days.values()) < LEAST_WEEKS:
+        return None
+    return Habit(days, Counter((day.weekday(), hour) for day, hour in slots))
 
 
 def silence(

@@ -164,7 +164,7 @@ def _failed(count: int) -> str:
 
 
 def _done(entry: Numbers) -> str:
-    return _("since yesterday %(settled)d settled, %(alone)d changes carried over by itself") % {
+    return _("since yesterday: %(settled)d settled, %(alone)d carried over without anybody") % {
         "settled": entry.settled,
         "alone": entry.by_itself,
     }

@@ -277,7 +277,10 @@ def test_it_goes_to_those_who_want_it_and_may_see_the_division(division, maria):
             NoticeChoice.objects.create(user=person, statement=True)
     statements.make_due(SEVEN)
     sending.send_due(SEVEN)
-    assert sorted(one.to[0] for one in mail.outbox) == ["elsewhere@example.org", "maria@example.org"]
+    assert sorted(one.to[0] for one in mail.outbox) == [
+        "elsewhere@example.org",
+        "maria@example.org",
+    ]
     assert {one.subject for one in mail.outbox} == {"Not clear: Uptown", "All clear: Downtown"}
 
 
