@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from appointments import leases
-from appointments.models import Connection, Delivery, Heartbeat, Mismatch, Push, Refusal
+from appointments.models import Alert, Connection, Delivery, Heartbeat, Mismatch, Push, Refusal
 
 FRESH: Final = timedelta(seconds=60)
 BY_A_PROXY: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
@@ -120,6 +120,12 @@ def exposition(now: datetime) -> str:
             "For how long yet no request is made, because it failed or asked for rest.",
             resting_samples(now),
         ),
+        family(
+            "alert",
+            "gauge",
+            "1 for each trouble that lasts, by code and division.",
+            alert_samples(),
+        ),
         family("webhook_refusals_total", "counter", "Webhook requests refused.", refusals()),
         family(
             "worker_heartbeat_age_seconds",
@@ -162,6 +168,12 @@ def resting_samples(now: datetime) -> Iterable[Sample]:
     for row in Connection.objects.only("name", "side", "rests_until"):
         rest = (row.rests_until - now).total_seconds() if row.rests_until else 0.0
         yield {"connection": row.name, "side": row.side}, max(rest, 0.0)
+
+
+def alert_samples() -> Iterable[Sample]:
+    lasting = Alert.objects.filter(over_at=None).order_by("division__name", "code")
+    for division, code in lasting.values_list("division__name", "code").distinct():
+        yield {"division": division, "code": code}, 1
 
 
 def refusals() -> Iterable[Sample]:

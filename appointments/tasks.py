@@ -5,13 +5,15 @@ The stages speak to each other through rows. What a task enqueues is only the so
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from django.utils import timezone
 
-from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm
+from appointments import alerts, deliveries, leases, mirror, nudges, outbox, rhythm, statements
 from appointments.mismatches import comparing, owners, waves
 from appointments.models import Connection, Division, Run
+from appointments.notices import digests, sending, sensing, urgent
 
 ABSENT_AT_ONCE: Final = 20
 TICK_LASTS: Final = 30.0
@@ -30,11 +32,23 @@ def tick() -> None:
     waves.end_small()
     nudges.once("compare", every=rhythm.MINUTE)
     nudges.once("look_again", every=rhythm.LOOK_AGAIN_EVERY)
+    _notice(timezone.now())
     if alerts.any_due(timezone.now()):
         nudges.once("send_alerts", every=rhythm.MINUTE - 5)
     due = nudges.Due()
     due.deliveries()
     due.pushes()
+
+
+def _notice(now: datetime) -> None:
+    """Rows only; the mails leave in a task of their own."""
+    statements.make_due(now)
+    urgent.make_due(now)
+    digests.make_due(now)
+    if leases.take("sense", sensing.EVERY - 5):
+        sensing.look(now)
+    if sending.any_due(now):
+        nudges.once("send_notices", every=rhythm.MINUTE - 5)
 
 
 def _start_reading(connection: Connection) -> None:
@@ -96,3 +110,8 @@ def work_push(push_id: int) -> None:
 def send_alerts() -> None:
     """Mails to divisions' contacts that could not leave at once."""
     alerts.send_due()
+
+
+def send_notices() -> None:
+    """Mails to people that are due: digests, statements, what is urgent."""
+    sending.send_due()

@@ -57,6 +57,16 @@ def env_int(name: str, default: int) -> int:
     return int(word)
 
 
+def env_hour(name: str, default: int) -> int:
+    """An hour of the day, 0 to 23."""
+    word = os.environ.get(name, "").strip()
+    if not word:
+        return default
+    if not word.isdecimal() or int(word) > 23:
+        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {word!r}.")
+    return int(word)
+
+
 def env_list(name: str, default: list[str] | None = None) -> list[str]:
     """Comma-separated words; blanks around them and empty ones are dropped."""
     words = [word.strip() for word in os.environ.get(name, "").split(",")]

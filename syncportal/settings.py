@@ -10,6 +10,7 @@ from syncportal.env import (
     env,
     env_address,
     env_bool,
+    env_hour,
     env_int,
     env_list,
     env_mail,
@@ -172,11 +173,13 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# --- mail to divisions' contacts -------------------------------------------------------------------
+# --- mail to divisions' contacts and to people ------------------------------------------------------
 
 globals().update(env_mail("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="") or "SyncPortal <syncportal@localhost>"
 PORTAL_URL = env_address("PORTAL_URL")  # for the link in a mail: a worker knows no host's name
+# The hour of a division's own clock from which its statement of the morning is made.
+STATEMENT_HOUR = env_hour("STATEMENT_HOUR", 7)
 
 # --- API -------------------------------------------------------------------------------------------
 

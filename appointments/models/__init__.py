@@ -13,6 +13,7 @@ from appointments.models.configuration import (
     TypeRule,
 )
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
+from appointments.models.notices import Notice, NoticeChoice, Opening, Statement
 from appointments.models.saved_filters import SavedFilter
 from appointments.models.work import (
     AuditEvent,
@@ -39,6 +40,9 @@ __all__ = [
     "Heartbeat",
     "Membership",
     "Mismatch",
+    "Notice",
+    "NoticeChoice",
+    "Opening",
     "Pair",
     "Provider",
     "Push",
@@ -48,5 +52,6 @@ __all__ = [
     "Role",
     "Run",
     "SavedFilter",
+    "Statement",
     "TypeRule",
 ]

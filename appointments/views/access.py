@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from appointments import audit
 from appointments.models import Connection, Division, Pair, Role
+from appointments.notices import urgent
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -92,6 +93,7 @@ def record_view(
     if named:
         details = {"page": page, "search": request.method == "POST"}
         audit.record(verb="viewed", user=request.user, pair=pair, subjects=named, details=details)
+        urgent.note_opened(page, named)
 
 
 def paged(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:

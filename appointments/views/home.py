@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,7 +19,8 @@ from django.views.decorators.http import require_GET
 from appointments import alerts, health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
-from appointments.models import Connection, Delivery, Division, Mismatch, Pair, Push, Refusal, Run
+from appointments.models import Connection, Division, Mismatch, Pair, Push, Refusal, Run
+from appointments.views import senses
 from appointments.views.access import (
     SILENT_AFTER,
     connections_of,
@@ -27,9 +28,9 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.held import Held, Widened, held_writes, widenings
+from appointments.views.statements import morning
 
 SOON = timedelta(hours=4)
-WEBHOOKS_SILENT_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def home(request: HttpRequest) -> HttpResponse:
         *worker_troubles(now),
         *connection_troubles(connections, divisions, now),
         *_push_troubles(numbers, held),
-        *_webhook_troubles(connections, now),
+        *(Trouble(*words, grave=False) for words in senses.unusual(divisions, connections, now)),
         *_alert_troubles(divisions),
         *_widened_troubles(widened),
     ]
@@ -103,6 +104,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "tone": _tone(troubles, soon),
         "worker": wording.time_ago(health.last_heartbeat(), now),
         "refusals": _refusals(now),
+        "morning": morning([entry.division for entry in numbers], now),
         "next": request.path,
         "now": now,
     }
@@ -302,27 +304,6 @@ def _alert_troubles(divisions: QuerySet[Division]) -> list[Trouble]:
         )
         for division in named
         if not division.contact
-    ]
-
-
-def _webhook_troubles(connections: list[Connection], now: datetime) -> list[Trouble]:
-    oncall = [row for row in connections if row.side == "oncall" and not row.paused_at]
-    last = dict(
-        Delivery.objects.filter(connection__in=oncall)
-        .order_by()
-        .values_list("connection")
-        .annotate(at=Max("received_at"))
-    )
-    return [
-        Trouble(
-            _("%(connection)s: the last webhook came %(ago)s.")
-            % {"connection": row, "ago": wording.time_ago(last[row.pk], now)},
-            _("Nothing is lost, the lists are read all the same; it only takes longer."),
-            "deliveries",
-            grave=False,
-        )
-        for row in oncall
-        if row.pk in last and now - last[row.pk] > WEBHOOKS_SILENT_AFTER
     ]
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from appointments.models import Alert
 from appointments.wording.happenings import time_until, write_kind_label
 from appointments.wording.reasons import kind_label
-from appointments.wording.values import zone_of
+from appointments.wording.values import moment_text, zone_of, zone_text
 from appointments.wording.waves import cause_sentence
 
 Details = Mapping[str, Any]
@@ -78,8 +80,67 @@ def _questions(row: Alert, now: datetime) -> list[str]:
     return [said % {"n": count, "kind": kind}, *_causes(row, now), *_first_visit(row.details, now)]
 
 
+def silence_text(details: Details, zone: ZoneInfo) -> str:
+    """That webhooks are missing: which connection, since when, in how many hours that usually bring some."""
+    since = parse_datetime(str(details.get("since") or ""))
+    hours = int(details.get("hours", 0))
+    said = ngettext(
+        "OnCall %(connection)s sends no webhooks: the last came %(since)s, and %(n)d hour that usually brings some "
+        "has brought none.",
+        "OnCall %(connection)s sends no webhooks: the last came %(since)s, and %(n)d hours that usually bring some "
+        "have brought none.",
+        hours,
+    )
+    when = f"{moment_text(since, zone)} {zone_text(since, zone)}" if since else _("long ago")
+    return said % {"connection": details.get("connection", ""), "since": when, "n": hours}
+
+
+def rate_text(code: str, details: Details) -> str:
+    """That there is far more of something than usual."""
+    count = int(details.get("count", 0))
+    if code == "many_failures":
+        return ngettext(
+            "%(n)d write failed within an hour, far more than usual.",
+            "%(n)d writes failed within an hour, far more than usual.",
+            count,
+        ) % {"n": count}
+    return ngettext(
+        "%(n)d new difference within an hour, far more than usual.",
+        "%(n)d new differences within an hour, far more than usual.",
+        count,
+    ) % {"n": count}
+
+
+def sense_advice(code: str) -> str:
+    """What to do about an unusual silence or number."""
+    return str(_ADVICE.get(code, ""))
+
+
+def _silent(row: Alert, now: datetime) -> list[str]:
+    return [silence_text(row.details, zone_of(row)), sense_advice(row.code)]
+
+
+def _rate(row: Alert, now: datetime) -> list[str]:
+    return [rate_text(row.code, row.details), sense_advice(row.code)]
+
+
+_ADVICE: Final[dict[str, Promise]] = {
+    "webhooks_silent": gettext_lazy(
+        "Nothing is lost, the lists are read all the same; changes only arrive later. If the clinic is open, "
+        "look at the page Webhooks, then at the webhook's address in OnCall."
+    ),
+    "many_questions": gettext_lazy(
+        "They have probably one cause: a setting, or a change made to many visits at once. Look at a few, and put the cause right first."
+    ),
+    "many_failures": gettext_lazy(
+        "The page Writes says why. If all fail alike, one of the two systems or its sign-in is the cause."
+    ),
+}
 _SAYS: Final[dict[str, Callable[[Alert, datetime], list[str]]]] = {
     "held": _held,
     "gave_up": _gave_up,
     "questions": _questions,
+    "webhooks_silent": _silent,
+    "many_questions": _rate,
+    "many_failures": _rate,
 }

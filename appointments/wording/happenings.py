@@ -94,6 +94,7 @@ VERBS: Final[dict[str, Promise]] = {
     "connection_resumed": gettext_lazy("resumed a connection"),
     "division_followed": gettext_lazy("set a division to observe"),
     "division_rechecked": gettext_lazy("had a division compared afresh"),
+    "notices_chosen": gettext_lazy("chose what to be told by mail"),
 }
 
 

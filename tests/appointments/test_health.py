@@ -162,5 +162,5 @@ def test_metrics_hold_nothing_about_a_patient(client, clinic):
 
 
 def test_metrics_ask_the_same_however_much_there_is(client, clinic, django_assert_num_queries):
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get("/metrics", **LOOPBACK)
