@@ -10,6 +10,7 @@ from django.core import mail
 
 from appointments.models import Notice, NoticeChoice, Opening, Role, Statement
 from appointments.notices import audience, digests, sending, urgent
+from tests.appointments.smtp import mail_server
 from tests.make import make_division, make_mismatch, make_pair, make_push, make_user
 
 pytestmark = pytest.mark.django_db
@@ -299,3 +300,23 @@ def test_one_persons_cap_is_not_anothers(division, maria):
     differs(division, 100)
     assert minute(NINE + timedelta(minutes=8)) == 1
     assert mail.outbox[-1].to == ["luc@example.org"]
+
+
+# --- a real mail server -------------------------------------------------------------------------------------
+
+
+def test_a_notice_reaches_a_real_mail_server_once_though_it_refused_at_first(
+    division, maria, settings, caplog
+):
+    differs(division, 100, patient="Noor Haddad")
+    with mail_server() as mails:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mails.port
+        mails.refuse = 1
+        left = [minute(NINE + timedelta(minutes=n)) for n in range(4)]
+    assert left == [0, 1, 0, 0]
+    assert caplog.messages == ["a notice (urgent) could not be sent: SMTPDataError"]
+    ((to, text),) = mails.arrived
+    assert to == ["maria@example.org"]
+    assert "Subject: Downtown: 1 difference within two hours that nobody has looked at" in text
+    assert "Noor" not in text

@@ -142,6 +142,7 @@ def test_a_browser_notice_is_asked_for_by_the_button_only_and_comes_once(page, c
     page.goto("/notices/")
     expect(bar_of(page)).to_be_visible()
     assert page.evaluate("[window.asked, window.told.length]") == [0, 0]
+    expect(page.get_by_role("button", name="No longer in this browser")).to_be_hidden()
     page.get_by_role("button", name="Show notices in this browser").click()
     expect(page.get_by_text("Notices are on in this browser.")).to_be_visible()
     (told,) = page.evaluate("window.told")
@@ -192,7 +193,7 @@ def test_everything_works_without_javascript(chromium, live_server, scene):
     page.get_by_role("button", name="Keep this").click()
     expect(page.locator(".messages")).to_contain_text("Kept")
     page.goto("/statements/")
-    page.locator("#division-%d .asrows > summary" % scene.pk).click()
+    page.locator(f"#division-{scene.pk} .asrows > summary").click()
     expect(page.locator(f"#division-{scene.pk} table")).to_be_visible()
     context.close()
 
