@@ -10,7 +10,6 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.db.models import QuerySet
@@ -24,9 +23,8 @@ from appointments.models import Division, Role
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
-    ModelForm = forms.ModelForm[Any]
 else:
-    ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
 
 
 SHOWN: Final = "_effect_shown"
