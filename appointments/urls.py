@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
 from appointments.views import held, home, queue, visits, work
+from appointments.views.setup import urls as setup
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pushes/<int:push_id>/retry/", work.push_retry, name="push_retry"),
     path("deliveries/", work.deliveries, name="deliveries"),
     path("deliveries/<int:delivery_id>/retry/", work.delivery_retry, name="delivery_retry"),
+    *setup.urlpatterns,
     *webhooks.urlpatterns,
     *health.urlpatterns,
 ]

@@ -113,7 +113,7 @@ def _effects(before: dict[Any, Mismatch], after: dict[Any, Mismatch], last: int)
     counted = [*Push.UNDER_WAY, Push.Status.DONE]
     pushes = Push.objects.filter(pk__gt=last, status__in=counted)
     leaving = list(pushes.select_related("division"))
-    names = {str(row.division) for row in [*new, *gone, *leaving]}
+    names = {str(row.division) for rows in ([*new, *gone], leaving) for row in rows}
     return [
         _effect(
             name,

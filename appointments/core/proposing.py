@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,8 +99,8 @@ def _own_emails(oncall: Sequence[Practitioner], emr: Sequence[Practitioner]) -> 
 
 
 def _once(keys: Iterable[str]) -> set[str]:
-    counted: Counter[Hashable] = Counter(keys)
-    return {str(key) for key, count in counted.items() if key and count == 1}
+    counted = Counter(keys)
+    return {key for key, count in counted.items() if key and count == 1}
 
 
 def _same_email(one: Practitioner, other: Practitioner) -> bool:

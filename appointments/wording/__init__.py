@@ -40,6 +40,7 @@ from appointments.wording.values import (
     short_text,
     side_name,
     value_text,
+    visits_text,
     zone_of,
     zone_text,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "undo_lines",
     "urgency_word",
     "value_text",
+    "visits_text",
     "widening_sentence",
     "write_kind_label",
     "write_kind_plural",

@@ -155,7 +155,9 @@ class SetUpDivisionForm(DivisionForm):
             "contact",
         ]
         help_texts = {
-            "name": _("How staff call this clinic or site. It is on every page and in every alert."),
+            "name": _(
+                "How staff call this clinic or site. It is on every page and in every alert."
+            ),
             "oncall": _("The OnCall account that this division's visits are in."),
             "oncall_division": _(
                 "The number of the division in OnCall. It stands in the address of its page there."
@@ -167,7 +169,9 @@ class SetUpDivisionForm(DivisionForm):
             "system_of_record": _(
                 "Whose word counts when both differ. Usually the system in which reception books."
             ),
-            "window_back_days": _("How many past days are still looked at. One is enough for most."),
+            "window_back_days": _(
+                "How many past days are still looked at. One is enough for most."
+            ),
             "window_ahead_days": _("How far ahead visits are kept alike."),
             "contact": _(
                 "Somebody who can look at once. Mailed when something cannot wait, never about a patient by name."
@@ -296,4 +300,3 @@ class DefaultTypeForm(forms.Form):
 
 LineFormSet = forms.formset_factory(TypeLineForm, extra=1, max_num=200)
 NewTypeFormSet = forms.formset_factory(NewTypeForm, extra=0, max_num=200)
-
