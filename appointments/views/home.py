@@ -27,6 +27,7 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.held import Held, Widened, held_writes, widenings
+from appointments.views.setup.access import may_set_up
 
 SOON = timedelta(hours=4)
 WEBHOOKS_SILENT_AFTER = timedelta(hours=24)
@@ -104,6 +105,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "worker": wording.time_ago(health.last_heartbeat(), now),
         "refusals": _refusals(now),
         "next": request.path,
+        "begin": not numbers and may_set_up(request.user),
         "now": now,
     }
     return render(request, "appointments/home.html", context)

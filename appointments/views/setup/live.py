@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from appointments import alerts, wording
@@ -142,9 +143,7 @@ def departure_of(request: HttpRequest, division: Division) -> Departure:
 def _departure(effect: Effect | None) -> Departure:
     if effect is None:
         return Departure(0, 0, ())
-    kinds = [
-        (wording.write_kind_label(kind, count), count) for kind, count in effect.leaving.items()
-    ]
+    kinds = [(_kind_label(kind, count), count) for kind, count in effect.leaving.items()]
     return Departure(effect.written, effect.mailed, sorted(kinds))
 
 
@@ -155,8 +154,18 @@ def _at_most(division: Division) -> Departure:
     count = sum(
         sum(half.reference == "" for half in pair.halves.values()) for pair in lacking.iterator()
     )
-    label = wording.write_kind_label("reference", count)
+    label = _kind_label("reference", count)
     return Departure(count, 0, [(label, count)] if count else [], exact=False)
+
+
+def _kind_label(kind: str, count: int) -> str:
+    if kind != "reference":
+        return wording.write_kind_label(kind, count)
+    return ngettext(
+        "%(n)d reference (each visit gets the other system's number; nobody sees or is mailed it)",
+        "%(n)d references (each visit gets the other system's number; nobody sees or is mailed it)",
+        count,
+    ) % {"n": count}
 
 
 def _existing(division: Division) -> dict[str, int]:

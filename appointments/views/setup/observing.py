@@ -65,6 +65,7 @@ def observe(request: HttpRequest, division_id: int) -> HttpResponse:
     division = division_for(request, division_id)
     back = look_back(division)
     wanted = request.GET.get("what", "")
+    wanted = wanted if wanted in set(Hindsight) else ""
     rows = [one for one in back.rows if not wanted or one.verdict == wanted]
     shown = paged(request, rows)  # type: ignore[arg-type]
     counts = [
@@ -76,8 +77,9 @@ def observe(request: HttpRequest, division_id: int) -> HttpResponse:
         **_reading(division),
         "back": back,
         "counts": counts,
-        "wanted": wanted if wanted in set(Hindsight) else "",
+        "wanted": wanted,
         "page": shown,
+        "query": f"what={wanted}" if wanted else "",
         "rows": [_row(one, division) for one in shown],
         "waited": wording.span_text(waited.total_seconds()) if waited is not None else "",
         "since": wording.moment_text(back.since, wording.zone_of(division)) if back.since else "",
