@@ -82,6 +82,7 @@ class SetUpConnectionForm(ConnectionForm):
             del self.fields[name]
         for name, field in self.fields.items():
             field.help_text = HELP.get(name, field.help_text)
+            field.widget.attrs.setdefault("autocomplete", "off")  # nothing here is the person's own
         if not oncall:
             self.fields["base_url"].help_text = EMR_ADDRESS
             self.fields["base_url"].required = True
