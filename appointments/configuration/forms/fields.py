@@ -39,6 +39,16 @@ class SecretField(forms.CharField):
         super().__init__(required=False, widget=widget, **options)
 
 
+class MaskedInput(forms.TextInput):
+    """A key or token: covered by the style sheet, and nothing for a browser to keep as a password."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "masked", "autocomplete": "off", "spellcheck": "false"})
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 class SecretLines(forms.Textarea):
     """Several lines of which none is ever sent back, not even what was just typed and refused."""
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from appointments.configuration import rules
 from appointments.configuration.forms.connections import SECRETS, TOKENS, ConnectionForm
 from appointments.configuration.forms.divisions import DivisionForm
+from appointments.configuration.forms.fields import MaskedInput
 from appointments.models import Connection, TypeRule
 from emr_adapters.base import Place
 from emr_adapters.records import Side
@@ -64,10 +65,26 @@ HELP: Final[Mapping[str, Any]] = {
 EMR_ADDRESS: Final = _(
     "The address of the EMR's interface, as its vendor gave it to you. It begins with https://"
 )
+# Not passwords: a browser that sees several of those in one form offers to keep the wrong one.
+MASKED: Final = ("api_key", *TOKENS, "token", "username", "client_secret")
 STORED: Final = _("One is stored. Leave this empty to keep it.")
 
 
-class SetUpConnectionForm(ConnectionForm):
+class InSentences:
+    """What the rules say completes "key: …"; beside a field it becomes a sentence with its label."""
+
+    fields: dict[str, forms.Field]
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        if isinstance(error, forms.ValidationError) and hasattr(error, "message"):
+            error = error.message if not error.params else error
+        if field and isinstance(error, str) and error[:1].islower():
+            label = self.fields[field].label or field.replace("_", " ").capitalize()
+            error = f"{label} {error}."
+        super().add_error(field, error)  # type: ignore[misc]
+
+
+class SetUpConnectionForm(InSentences, ConnectionForm):
     """One adapter's fields only. Which it is, the address says and not the person."""
 
     def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
@@ -80,10 +97,17 @@ class SetUpConnectionForm(ConnectionForm):
         self.initial["adapter"] = kind
         for name in self._not_asked(oncall=oncall):
             del self.fields[name]
+        for name in MASKED:
+            if name in self.fields:
+                self.fields[name].widget = MaskedInput()
         for name, field in self.fields.items():
             field.help_text = HELP.get(name, field.help_text)
             field.widget.attrs.setdefault("autocomplete", "off")  # nothing here is the person's own
-        if not oncall:
+        if oncall:
+            region: Any = self.fields["region"]
+            region.required = True
+            self.fields["api_key"].required = "api_key" not in (self.instance.credentials or {})
+        else:
             self.fields["base_url"].help_text = EMR_ADDRESS
             self.fields["base_url"].required = True
         self.fields["base_url"].label = _("Address")
@@ -135,7 +159,7 @@ FURTHER: Final = (
 )
 
 
-class SetUpDivisionForm(DivisionForm):
+class SetUpDivisionForm(InSentences, DivisionForm):
     """Which visits, in which time, how far. Policy, titles and the brake keep their safe defaults."""
 
     known_locations = forms.MultipleChoiceField(
@@ -202,6 +226,7 @@ class SetUpDivisionForm(DivisionForm):
             del self.fields[name]
         self._offer_zones()
         self._offer_places(list(places))
+        self.order_fields(["name", "oncall", "oncall_division", "emr", "known_locations"])
         if numbers := ", ".join(seen):
             self.fields["oncall_division"].help_text = _("Seen in OnCall: %(numbers)s.") % {
                 "numbers": numbers

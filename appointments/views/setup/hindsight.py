@@ -48,7 +48,8 @@ def look_back(division: Division) -> Lookback:
     if since is not None:
         rows = rows.filter(first_seen_at__gte=since)
     asked = rows.exclude(reason_code=Mode.OBSERVE).count()
-    meant = rows.filter(reason_code=Mode.OBSERVE).select_related("pair__oncall", "pair__emr")
+    related = ("division", "pair__oncall", "pair__emr")
+    meant = rows.filter(reason_code=Mode.OBSERVE).select_related(*related)
     newest = list(meant.order_by("-pk")[: MOST_JUDGED + 1])
     gatherer = Gatherer(timezone.now())
     line = {side: _first_list_ended(division.connection(side)) for side in Side}

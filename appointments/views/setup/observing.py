@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -69,8 +70,9 @@ def observe(request: HttpRequest, division_id: int) -> HttpResponse:
     rows = [one for one in back.rows if not wanted or one.verdict == wanted]
     shown = paged(request, rows)  # type: ignore[arg-type]
     counts = [
-        (code, label, back.summary.counts.get(code, 0), TONES.get(code, "calm"))
+        (code, label, count, TONES.get(code, "calm") if count else "calm")
         for code, label in LABELS.items()
+        for count in [back.summary.counts.get(code, 0)]
     ]
     waited = back.summary.waited
     context: dict[str, Any] = {
@@ -82,7 +84,9 @@ def observe(request: HttpRequest, division_id: int) -> HttpResponse:
         "query": f"what={wanted}" if wanted else "",
         "rows": [_row(one, division) for one in shown],
         "waited": wording.span_text(waited.total_seconds()) if waited is not None else "",
-        "since": wording.moment_text(back.since, wording.zone_of(division)) if back.since else "",
+        "since": wording.moment_text(back.since, ZoneInfo(division.time_zone))
+        if back.since
+        else "",
     }
     return page(request, "observe", context, here=OBSERVE, division=division)
 
@@ -134,7 +138,7 @@ def _reading_of(row: Connection, division: Division, read: int | None) -> Readin
 
 
 def _row(one: Judged, division: Division) -> Row:
-    zone = wording.zone_of(division)
+    zone = ZoneInfo(division.time_zone)
     row = one.mismatch
     settled = ""
     if row.closed_at is not None:
