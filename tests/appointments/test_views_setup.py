@@ -332,7 +332,7 @@ def test_another_time_zone_shows_its_effect_before_it_is_saved(client, root, mon
 # --- observing and going live -----------------------------------------------------------------------
 
 
-def observed(row: Division) -> Pair:
+def observed(row: Division):
     """Reception moves a visit in the EMR while the division observes."""
     start = soon(600)
     pair = make_pair(row, start=start, emr={"start": start + timedelta(minutes=30)})

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from appointments.models import AuditEvent, Connection, Division, Heartbeat, Provider, Push
 from sandbox.running import Sandbox, running_sandbox
@@ -59,12 +59,12 @@ def worker_reads() -> None:
     Heartbeat.objects.update_or_create(name="worker-1", defaults={"at": timezone.now()})
 
 
-def violations(page: Page) -> list[str]:
+def violations(page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {[n['target'] for n in v['nodes']][:3]}" for v in found]
 
 
-def look(page: Page, name: str) -> None:
+def look(page, name):
     """Without a violation in both themes, within a phone's width, and without a secret."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -80,13 +80,13 @@ def look(page: Page, name: str) -> None:
     assert TOKEN not in page.content()
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page, name):
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
 
 
-def press(page: Page, name: str) -> None:
+def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
