@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from appointments import backoff
 from appointments.models import Connection
-from emr_adapters.base import Adapter, Capabilities, Check, Page, Reading, Window
+from emr_adapters.base import Adapter, Capabilities, Check, Page, Place, Reading, Window
 from emr_adapters.errors import (
     AdapterError,
     BadResponse,
@@ -217,6 +217,9 @@ class Considerate(Adapter):
 
     def list_practitioners(self) -> tuple[Practitioner, ...]:
         return self.door.call(self.inner.list_practitioners)
+
+    def list_places(self) -> tuple[Place, ...]:
+        return self.door.call(self.inner.list_places)
 
     def create(self, draft: Draft, *, idempotency_key: str) -> str:
         return self.door.call(

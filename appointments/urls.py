@@ -20,6 +20,7 @@ from appointments.views import (
     visits,
     work,
 )
+from appointments.views.setup import urls as setup
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -52,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("statements/<int:division_id>/", statements.right_now, name="statement_now"),
     path("notices/", notices.notices, name="notices"),
     path("urgent/", notices.urgent_bar, name="urgent"),
+    *setup.urlpatterns,
     *webhooks.urlpatterns,
     *health.urlpatterns,
 ]

@@ -76,6 +76,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A location or division that visits are held at; ``id`` as in ``AppointmentRecord.places``."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     record: AppointmentRecord
     began_at: datetime
@@ -113,6 +121,8 @@ class Adapter(ABC):
 
     kind: ClassVar[str]
     reading_version: ClassVar[str] = "1"  # raise it when ``parse`` reads the same raw differently
+    # The secrets it can use: what a form asks for. Empty: not said, so it asks for all there are.
+    uses_secrets: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -169,6 +179,10 @@ class Adapter(ABC):
 
     def list_practitioners(self) -> tuple[Practitioner, ...]:
         """Who can be mapped to a provider. Default: not known."""
+        return ()
+
+    def list_places(self) -> tuple[Place, ...]:
+        """Where visits can be held, for whoever sets up a division. Default: not known."""
         return ()
 
     # --- writing: each raises OutcomeUnknown when it may have happened, ChangedRemotely when the

@@ -7,10 +7,9 @@ gives roles in it. Nobody else gets in, whatever Django's own permissions say.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.db.models import QuerySet
@@ -24,9 +23,8 @@ from appointments.models import Division, Role
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
-    ModelForm = forms.ModelForm[Any]
 else:
-    ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
 
 
 SHOWN: Final = "_effect_shown"
@@ -127,13 +125,7 @@ class ConfiguringAdmin(ScopedAdmin):
             with changing(user=request.user):
                 super(ConfiguringAdmin, self).changeform_view(rehearsal, object_id)
 
-        try:
-            return [str(effect) for effect in effects_of(save, most=MOST_COMPARED)]
-        except TooMany:
-            return [
-                "So many visits are concerned that working it out here would take too long: "
-                "`manage.py loadconfig --check` does it. Differences will be asked, not written."
-            ]
+        return _in_words(save)
 
     def _ask_first(self, request: HttpRequest, effects: Sequence[str]) -> HttpResponse:
         sent = [
@@ -155,11 +147,38 @@ class ConfiguringAdmin(ScopedAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method != "POST":
-            return super().delete_view(request, object_id, extra_context)
+            # The page asks anyway: it says there what would follow.
+            context = {
+                **(extra_context or {}),
+                "effects": self._effects_of_deletion(request, object_id),
+            }
+            return super().delete_view(request, object_id, context)
         with changing(user=request.user) as outcome:
             answer = super().delete_view(request, object_id, extra_context)
         tell(request, outcome)
         return answer
+
+    def _effects_of_deletion(self, request: HttpRequest, object_id: str) -> Sequence[str]:
+        row = self.get_object(request, object_id) if self.shows_effect else None
+        if row is None or not self.has_delete_permission(request, row):
+            return []
+
+        def delete() -> None:
+            with changing(user=request.user):
+                row.delete()
+
+        return _in_words(delete)
+
+
+def _in_words(change: Callable[[], object]) -> Sequence[str]:
+    """What a change would bring; empty where nothing would."""
+    try:
+        return [str(effect) for effect in effects_of(change, most=MOST_COMPARED)]
+    except TooMany:
+        return [
+            "So many visits are concerned that working it out here would take too long: "
+            "`manage.py loadconfig --check` does it. Differences will be asked, not written."
+        ]
 
 
 def tell(request: HttpRequest, outcome: Outcome) -> None:

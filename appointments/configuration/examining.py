@@ -7,60 +7,27 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django_q.models import Schedule
 
 from appointments import alerts, clocks, remotes
-from appointments.configuration import relations, rules, snapshot
-from appointments.models import (
-    Alert,
-    Connection,
-    Division,
-    Heartbeat,
-    Membership,
-    Provider,
-    Role,
-)
+from appointments.configuration import rules
+from appointments.configuration.examining_divisions import clashes, examine_division
+from appointments.configuration.findings import FINE, NOTE, WRONG, Finding, Remote
+from appointments.models import Alert, Connection, Division, Heartbeat
 from emr_adapters.base import Adapter
 from emr_adapters.errors import AdapterError, NotConfigured, TemporaryError
 from emr_adapters.records import ABSENT, Side
 
-FINE: Final = "fine"
-NOTE: Final = "note"  # worth knowing, nothing is wrong
-WRONG: Final = "wrong"
+__all__ = ["FINE", "NOTE", "WRONG", "Finding", "Remote", "examine", "examine_connection", "is_fine"]
 
 SIGN_OF_LIFE: Final = timedelta(minutes=1)  # workers beat every few seconds
 WORKER_TASKS: Final = "appointments.tasks."
-SETTLES: Final = (Role.STAFF, Role.ADMINISTRATOR)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``about`` names the object as the configuration file does; ``remedy`` is empty when all is well."""
-
-    about: str
-    level: str
-    message: str
-    remedy: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class Remote:
-    """What was learned from one connection, for the divisions that use it."""
-
-    answers: bool = False
-    practitioners: dict[str, str] = field(default_factory=dict)
-    places: frozenset[str] = frozenset()
 
 
 def examine() -> Iterator[Finding]:
@@ -80,12 +47,19 @@ def examine() -> Iterator[Finding]:
         for finding in examine_connection(connection, remote):
             readable = readable and finding.message != UNREADABLE
             yield finding
+    yield from examine_the_rest(remotes_by_key, readable=readable)
+
+
+def examine_the_rest(
+    remotes_by_key: Mapping[int, Remote], *, readable: bool = True
+) -> Iterator[Finding]:
+    """All that needs no request. ``readable``: credentials can be decrypted, so clashes can be looked for."""
     if readable:
-        yield from _clashes()
+        yield from clashes()
     for division in Division.objects.select_related("oncall", "emr").defer(
         "oncall__credentials", "emr__credentials"
     ):
-        yield from _examine_division(division, remotes_by_key)
+        yield from examine_division(division, remotes_by_key)
     yield from _examine_mail()
     yield from _examine_clock()
     yield from _examine_worker(timezone.now())
@@ -193,137 +167,6 @@ def remedy_for(error: AdapterError) -> str:
     if isinstance(error, TemporaryError):
         return "Try again later; if it stays, check the address and the network."
     return _SETTINGS if isinstance(error, NotConfigured) else _LOOK
-
-
-# --- divisions -------------------------------------------------------------------------------------
-
-
-def _clashes() -> Iterator[Finding]:
-    stored = snapshot.take()
-    for problem in relations.problems(
-        list(stored.connections.values()),
-        list(stored.divisions.values()),
-        list(stored.providers.values()),
-    ):
-        message = f"{problem.key}: {problem.clause}"
-        yield Finding(problem.state.label, WRONG, message, "Settle which of the two it is.")
-
-
-def _examine_division(division: Division, known: dict[int, Remote]) -> Iterator[Finding]:
-    about = f'division "{division.name}"'
-    before = [
-        *_examine_zone(about, division),
-        *_examine_place(about, division, known[division.oncall_id]),
-        *_examine_types(about, division),
-        *_examine_members(about, division),
-        *_examine_contact(about, division),
-    ]
-    providers = list(division.providers.all())
-    if not providers:
-        before.append(
-            Finding(
-                about,
-                NOTE,
-                "No provider is mapped: providers are not compared, and each create asks.",
-                "Add [[provider]] tables that name this division.",
-            )
-        )
-    for provider in providers:
-        before += _examine_provider(provider, division, known)
-    yield from before
-    if all(finding.level != WRONG for finding in before):
-        mapped = f"{len(providers)} provider{'' if len(providers) == 1 else 's'}"
-        message = f"Its mapping is complete: {mapped}, mode {division.mode}."
-        yield Finding(about, FINE, message)
-
-
-def _examine_zone(about: str, division: Division) -> Iterator[Finding]:
-    if clause := rules.zone_problem(division.time_zone):
-        yield Finding(about, WRONG, f"time_zone: {clause}.", "Use a name as America/Toronto.")
-    if division.window_ahead_days < 1:
-        yield Finding(about, WRONG, "window_days: no day ahead is kept alike.", "Set [1, 60].")
-
-
-def _examine_place(about: str, division: Division, oncall: Remote) -> Iterator[Finding]:
-    """OnCall cannot be asked for its divisions; a visit in one proves that it exists."""
-    number = str(division.oncall_division)
-    if not oncall.answers or number in oncall.places:
-        return
-    if division.appointments.filter(side=Side.ONCALL).exists():
-        return
-    seen = ", ".join(sorted(oncall.places)) or "none"
-    yield Finding(
-        about,
-        NOTE,
-        f"No visit of OnCall's division {number} was seen yet (seen: {seen}).",
-        "Check oncall_division unless the division is new.",
-    )
-
-
-def _examine_types(about: str, division: Division) -> Iterator[Finding]:
-    rows = [(rule.emr, rule.oncall) for rule in division.type_rules.all()]
-    if problem := rules.rules_problem(rows):
-        index, clause = problem
-        yield Finding(about, WRONG, f"type {index + 1}: {clause}.", "Reorder the type table.")
-    if not rows and not division.default_type:
-        yield Finding(
-            about,
-            NOTE,
-            "It has neither a type table nor a default_type: how an EMR visit is held is not known.",
-            "Set default_type, or add [[division.type]] tables.",
-        )
-
-
-def _examine_members(about: str, division: Division) -> Iterator[Finding]:
-    settles = Membership.objects.filter(division=division, role__in=SETTLES, user__is_active=True)
-    superusers = get_user_model().objects.filter(is_superuser=True, is_active=True)
-    if not settles.exists() and not superusers.exists():
-        yield Finding(
-            about,
-            WRONG,
-            "Nobody may settle its mismatches.",
-            "Make an account (manage.py createsuperuser) and give it a role in the administration.",
-        )
-
-
-def _examine_contact(about: str, division: Division) -> Iterator[Finding]:
-    if not division.contact:
-        yield Finding(
-            about,
-            NOTE,
-            "It has no contact: nobody is told when its changes are held or given up.",
-            "Set contact to the e-mail address of somebody who can look at once.",
-        )
-
-
-def _examine_provider(
-    provider: Provider, division: Division, known: dict[int, Remote]
-) -> Iterator[Finding]:
-    about = f'provider "{provider.name}"'
-    oncall, emr = known[provider.oncall_id], known[division.emr_id]
-    if oncall.practitioners and str(provider.oncall_provider) not in oncall.practitioners:
-        yield Finding(
-            about,
-            WRONG,
-            f"OnCall lists no provider {provider.oncall_provider}.",
-            "Correct oncall_provider.",
-        )
-    if not provider.emr_practitioners:
-        yield Finding(
-            about,
-            NOTE,
-            "No emr_practitioner is given: EMR visits with this provider are not recognised.",
-            "Add the EMR's id of this person.",
-        )
-    elif emr.practitioners and not any(
-        id in emr.practitioners for id in provider.emr_practitioners
-    ):
-        yield Finding(
-            about,
-            WRONG,
-            f"The EMR of {division.name} lists no {' or '.join(provider.emr_practitioners)}.",
-            "Correct emr_practitioner.",
-        )
 
 
 # --- alerts ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -86,10 +86,8 @@ class Codebook:
 
     def oncall_type(self, types: tuple[str, ...]) -> str:
         """The type a rule gives, "" where no rule fits."""
-        for pattern, oncall_type in self.type_rules:
-            if any(fnmatchcase(text.casefold(), pattern.casefold()) for text in types):
-                return oncall_type
-        return ""
+        first = first_rule(self.type_rules, types)
+        return "" if first is None else self.type_rules[first][1]
 
     def emr_type(self, oncall_type: str) -> str | None:
         """The EMR's own word for an OnCall type: the first rule without wildcards that gives it."""
@@ -109,6 +107,14 @@ class Codebook:
         known = self.places.get(side, {})
         claimed = next((known[place] for place in places if place in known), "")
         return claimed or (self.rest_division if side is Side.EMR else "")
+
+
+def first_rule(rules: Sequence[tuple[str, str]], types: Sequence[str]) -> int | None:
+    """The index of the rule of a type table that decides about a visit with these codes and texts."""
+    for index, (pattern, _) in enumerate(rules):
+        if any(fnmatchcase(text.casefold(), pattern.casefold()) for text in types):
+            return index
+    return None
 
 
 def own_words(record: AppointmentRecord) -> dict[Group, Words]:

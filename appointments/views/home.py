@@ -28,6 +28,7 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.held import Held, Widened, held_writes, widenings
+from appointments.views.setup.access import may_set_up
 from appointments.views.statements import morning
 
 SOON = timedelta(hours=4)
@@ -106,6 +107,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "refusals": _refusals(now),
         "morning": morning([entry.division for entry in numbers], now),
         "next": request.path,
+        "begin": not numbers and may_set_up(request.user),
         "now": now,
     }
     return render(request, "appointments/home.html", context)

@@ -69,6 +69,7 @@ from appointments.wording.values import (
     short_text,
     side_name,
     value_text,
+    visits_text,
     zone_of,
     zone_text,
 )
@@ -138,6 +139,7 @@ __all__ = [
     "unstated_sentence",
     "urgency_word",
     "value_text",
+    "visits_text",
     "whole_day_text",
     "why_recommended",
     "widening_sentence",

@@ -10,7 +10,16 @@ from functools import cached_property
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from emr_adapters.base import Adapter, AdapterConfig, Capabilities, Check, Page, Reading, Window
+from emr_adapters.base import (
+    Adapter,
+    AdapterConfig,
+    Capabilities,
+    Check,
+    Page,
+    Place,
+    Reading,
+    Window,
+)
 from emr_adapters.errors import (
     AdapterError,
     BadResponse,
@@ -23,6 +32,7 @@ from emr_adapters.errors import (
 )
 from emr_adapters.fhir_r4 import writing
 from emr_adapters.fhir_r4.actors import (
+    LOCATION,
     PATIENT,
     actors,
     contact,
@@ -60,6 +70,7 @@ class FhirR4Adapter(Adapter):
     Secrets: ``token`` (bearer), or ``username`` and ``password``, or none."""
 
     kind: ClassVar[str] = "fhir_r4"
+    uses_secrets: ClassVar[tuple[str, ...]] = ("token", "username", "password")
 
     def __init__(
         self,
@@ -269,6 +280,14 @@ class FhirR4Adapter(Adapter):
                     found.append(
                         Practitioner(reference, person_name(one)[0], contact(one, "email"))
                     )
+        return tuple(dict.fromkeys(found))
+
+    def list_places(self) -> tuple[Place, ...]:
+        found = []
+        for answer in self._pages(LOCATION, [("_count", str(self._page_size))]):
+            for one in resources_in(answer.data, LOCATION):
+                if one.get("status") != "inactive" and text(one.get("id")):
+                    found.append(Place(f"{LOCATION}/{text(one.get('id'))}", text(one.get("name"))))
         return tuple(dict.fromkeys(found))
 
     # --- writing ---

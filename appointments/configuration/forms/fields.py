@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
 
 
 class LinesField(forms.CharField):
@@ -32,3 +37,28 @@ class SecretField(forms.CharField):
     def __init__(self, **options: Any) -> None:
         widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
         super().__init__(required=False, widget=widget, **options)
+
+
+class MaskedInput(forms.TextInput):
+    """A key or token: covered by the style sheet, and nothing for a browser to keep as a password."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "masked", "autocomplete": "off", "spellcheck": "false"})
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class SecretLines(forms.Textarea):
+    """Several lines of which none is ever sent back, not even what was just typed and refused."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class SecretLinesField(forms.CharField):
+    """A key as it stands in its file (PEM): write-only, and its lines are kept."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"rows": 5, "cols": 66, "autocomplete": "off", "spellcheck": "false"}
+        super().__init__(required=False, widget=SecretLines(attrs=attrs), **options)

@@ -1,0 +1,1 @@
+"""Forms of the configuration, shared by the administration and the set-up."""
