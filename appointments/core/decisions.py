@@ -259,7 +259,7 @@ def _note_outcome(
 ) -> None:
     """What is written now, what a write that failed stands against, and what waits for its turn."""
     for refused in failed:
-        for group in [*refused.values] or [None]:
+        for group in _concerned(refused):
             trace.asks(Gate.FAILED_BEFORE, "push_failed", group)
     if plan is None:
         return
@@ -267,8 +267,13 @@ def _note_outcome(
     for group in (g for groups in automatic.values() for g in groups):
         if group not in plan.values and group not in tried:
             trace.note(Gate.TURN, Result.WAITS, "next", group)
-    for written in [*plan.values] or [None]:
+    for written in _concerned(plan):
         trace.note(Gate.TURN, Result.WRITES, str(plan.operation), written)
+
+
+def _concerned(plan: Plan) -> list[Group | None]:
+    """Its groups; the visit as a whole where it writes a reference only."""
+    return [*plan.values] or [None]
 
 
 def _patient_differs(findings: Mapping[Group, Finding], view: View) -> bool:

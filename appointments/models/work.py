@@ -243,7 +243,10 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["status", "not_before"])]
+        indexes = [
+            models.Index(fields=["status", "not_before"]),
+            models.Index(fields=["connection", "remote_id"]),
+        ]
 
     def __str__(self) -> str:
         return f"delivery {self.pk}"
