@@ -110,7 +110,7 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
         if pair.division is None:
             _out_of_scope(pair, Scope.NO_DIVISION, gatherer.now)
             return True
-        if pair.pushes.filter(status__in=Push.UNDER_HAND).exists():
+        if in_hand(pair):
             # The outbox has it in hand and compares again when it is through.
             Pair.objects.filter(pk=pair.pk).update(recheck_at=gatherer.now + HANDS_OFF)
             return False
@@ -123,6 +123,11 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
         # Apart from this visit's lock: two that name each other would wait for one another.
         _have_asked(gatherer.named_by.get(pair_id, set()), gatherer.now)
     return True
+
+
+def in_hand(pair: Pair) -> bool:
+    """Is the outbox writing for it? Then it is compared when that is through, and not before."""
+    return pair.pushes.filter(status__in=Push.UNDER_HAND).exists()
 
 
 def end_overdue(pair: Pair, now: datetime) -> None:

@@ -221,7 +221,12 @@ class Push(models.Model):
 
 
 class Delivery(models.Model):
-    """One webhook request as it arrived. ``body`` is kept encrypted."""
+    """One hint that a visit is to be read: a webhook request as it arrived, or a person's wish.
+
+    ``body`` is kept encrypted; a person's wish has none, and ``event`` ASKED_HERE.
+    """
+
+    ASKED_HERE = "asked_here"
 
     class Status(models.TextChoices):
         STORED = "stored", "Waiting to be read"

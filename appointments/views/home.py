@@ -309,6 +309,7 @@ def _webhook_troubles(connections: list[Connection], now: datetime) -> list[Trou
     oncall = [row for row in connections if row.side == "oncall" and not row.paused_at]
     last = dict(
         Delivery.objects.filter(connection__in=oncall)
+        .exclude(event=Delivery.ASKED_HERE)
         .order_by()
         .values_list("connection")
         .annotate(at=Max("received_at"))
