@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import finding, held, home, queue, visits, work
+from appointments.views import finding, held, home, queue, support, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("visits/<int:pair_id>/", visits.visit, name="visit"),
     path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),
     path("visits/<int:pair_id>/why/", finding.why, name="visit_why"),
+    path("visits/<int:pair_id>/support/", support.support, name="visit_support"),
     path("find/", finding.find, name="find"),
     path("find/ask/", finding.ask, name="find_ask"),
     path("find/asked/<int:delivery_id>/", finding.asked, name="find_asked"),
