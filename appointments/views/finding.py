@@ -117,11 +117,14 @@ def _listed(divisions: QuerySet[Division], words: str, asker: Asker, now: dateti
             zones.setdefault(connection_id, ZoneInfo(division.time_zone))
             if division.pk in asker.settles:
                 settled.add(connection_id)
-    for connection in connections_of(divisions):
-        text = listed_sentence(connection, zones[connection.pk], now)
+    connections = list(connections_of(divisions))
+    sides = [connection.side for connection in connections]
+    for connection in connections:
+        several = sides.count(connection.side) > 1
+        text = listed_sentence(connection, zones[connection.pk], now, by_name=several)
         remote_id = searching.askable_id(words, connection)
         may = remote_id and connection.pk in settled
-        label = ask_label(connection.side)
+        label = ask_label(connection.side, str(connection) if several else "")
         rows.append(Listed(text, Ask(connection.pk, remote_id, label) if may else None))
     return rows
 

@@ -254,7 +254,9 @@ def _asks(pair: Pair, asker: Asker) -> Iterator[Ask]:
             yield Ask(row.connection_id, row.remote_id, ask_label(side))
 
 
-def ask_label(side: str) -> str:
+def ask_label(side: str, name: str = "") -> str:
+    if name:
+        return _("Ask %(connection)s for it now") % {"connection": name}
     if side == Side.ONCALL:
         return _("Ask OnCall for it now")
     return _("Ask the EMR for it now")

@@ -20,6 +20,7 @@ from appointments.gathering import Gatherer
 from appointments.models import AppointmentChange, Delivery, Pair, Push
 from appointments.wording import histories
 from appointments.wording.choices import LABELS
+from appointments.wording.values import side_in_text
 from emr_adapters.records import Group, Side
 
 MOST = 200  # of each kind of event; a visit has rarely more than a dozen
@@ -133,7 +134,7 @@ class _Telling:
             return _("We wrote it; this is what was read back.")
         if change.kind == Kind.FIRST:
             return ""
-        return _("Somebody did so in %(side)s itself.") % {"side": wording.side_name(side)}
+        return _("Somebody did so in %(side)s itself.") % {"side": side_in_text(side)}
 
     def _by_us(self, change: AppointmentChange, side: Side) -> bool:
         """Was it read back after a write of ours that said so?"""

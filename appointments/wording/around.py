@@ -50,14 +50,15 @@ def clock_and_zone(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{text} {zone_text(moment, zone)}"
 
 
-def listed_sentence(connection: Connection, zone: ZoneInfo, now: datetime) -> str:
-    """When that side was last completely listed."""
+def listed_sentence(
+    connection: Connection, zone: ZoneInfo, now: datetime, *, by_name: bool = False
+) -> str:
+    """When that side was last completely listed. ``by_name``: where there are several of a side."""
+    who = str(connection) if by_name else side_name(connection.side)
     if connection.swept_at is None:
-        return _("%(who)s has never been listed completely yet.") % {
-            "who": side_name(connection.side)
-        }
+        return _("%(who)s has never been listed completely yet.") % {"who": who}
     return _("%(who)s was last listed completely at %(at)s (%(ago)s).") % {
-        "who": side_name(connection.side),
+        "who": who,
         "at": clock_and_zone(connection.swept_at, zone, now),
         "ago": time_ago(connection.swept_at, now),
     }

@@ -105,7 +105,7 @@ ASKED: Final[dict[str, Promise]] = {
     "brake": gettext_lazy("Unusually many changes came at once: it is held by the brake."),
     "policy_asks": gettext_lazy("%(division)s wants to be asked about this."),
     "other_changed": gettext_lazy(
-        "It changed where the record is not kept: a person says which counts."
+        "It changed in %(other)s, not in %(side)s, which decides here: a person says which counts."
     ),
     "observe": gettext_lazy("%(division)s is in observe: it is shown, and nothing is written."),
     "paused": gettext_lazy("%(division)s is paused: nothing is read or written."),

@@ -60,7 +60,7 @@ def _group_text(group: Group, said: Any, side: Side, book: Codebook, zone: ZoneI
         texts = [
             one.get("name") or one.get("id") if isinstance(one, dict) else one for one in named
         ]
-        return ", ".join(str(text) for text in texts if text) or _("nothing")
+        return ", ".join(str(text) for text in texts if text) or _("not stated")
     return value_text(group, value_to_json(group, value), zone)
 
 

@@ -277,7 +277,7 @@ def test_question_that_is_not_asked_yet_waits_for_its_comparison(client, divisio
     assert stops(client, "haddad")[0].startswith("There is news since ")
     compare_pair(pair.pk)
     assert stops(client, "haddad") == [
-        "Time: It changed where the record is not kept: a person says which counts."
+        "Time: It changed in OnCall, not in the EMR, which decides here: a person says which counts."
     ]
 
 

@@ -90,7 +90,7 @@ def told(client, pair) -> list[tuple[str, str, tuple[str, ...]]]:
 def test_every_change_of_a_side_is_told_with_before_and_after(client, pair):
     cancelled, moved, first = told(client, pair)
     assert first == ("First seen in the EMR", "", ())
-    assert moved[:2] == ("Changed in the EMR: time", "Somebody did so in EMR itself.")
+    assert moved[:2] == ("Changed in the EMR: time", "Somebody did so in the EMR itself.")
     (line,) = moved[2]
     assert line.startswith("Time: ")
     assert " → " in line

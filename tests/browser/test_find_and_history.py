@@ -81,7 +81,8 @@ def _live_through(pair):
 def look_for(page, words):
     page.goto("/find/")
     page.get_by_label("Patient, e-mail, or the visit's id").fill(words)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def test_a_visit_is_found_with_the_gate_that_stops_it(page, scene):
@@ -102,7 +103,7 @@ def test_a_visit_is_found_with_the_gate_that_stops_it(page, scene):
 def test_a_visit_that_nobody_knows_is_asked_for_and_the_answer_comes_by_itself(page, scene):
     look_for(page, "4711")
     expect(page.get_by_role("heading", name="How fresh what we know is")).to_be_visible()
-    page.get_by_role("button", name="Ask OnCall for it now").first.click()
+    page.get_by_role("button", name="Ask OnCall").first.click()
     expect(page.get_by_role("heading", name="OnCall was asked for visit 4711")).to_be_visible()
     expect(page.locator("#asked")).to_contain_text("is being asked")
     wish = Delivery.objects.get(event=Delivery.ASKED_HERE)
@@ -119,7 +120,7 @@ def test_finding_and_asking_need_no_javascript(chromium, live_server, scene):
     sign_in(context, live_server, scene.maria)
     page = context.new_page()
     look_for(page, "4711")
-    page.get_by_role("button", name="Ask OnCall for it now").first.click()
+    page.get_by_role("button", name="Ask OnCall").first.click()
     Delivery.objects.filter(event=Delivery.ASKED_HERE).update(
         status="failed", error="OnCall does not know it."
     )
@@ -176,7 +177,7 @@ def test_pages_are_accessible(page, scene, scheme):
     for words in ("haddad", "4711"):
         look_for(page, words)
         assert violations(page) == [], words
-    page.get_by_role("button", name="Ask OnCall for it now").first.click()
+    page.get_by_role("button", name="Ask OnCall").first.click()
     expect(page.locator("#asked")).to_contain_text("is being asked")
     assert violations(page) == []
 
