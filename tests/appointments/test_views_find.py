@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -161,7 +162,7 @@ def test_visit_on_which_both_agree_passed_every_gate(client, division):
 
 def test_visit_without_partner_says_which_gate_stops_it(client, division):
     TypeRule.objects.create(division=division, emr="Block*", oncall="skip")
-    only_emr = {"sides": ("emr",), "reference": None}
+    only_emr: dict[str, Any] = {"sides": ("emr",), "reference": None}
     make_pair(division, patient="One Type", types=("Blocked day",), **only_emr)
     make_pair(division, patient="Two Off", state=State.CANCELLED, **only_emr)
     make_pair(division, patient="Three Far", start=soon(60 * 24 * 90), **only_emr)
@@ -179,7 +180,7 @@ def test_visit_without_partner_says_which_gate_stops_it(client, division):
 def test_type_without_a_line_leads_administrators_to_the_type_table(client, division):
     division.default_type = ""
     division.save()
-    only_emr = {"sides": ("emr",), "reference": None}
+    only_emr: dict[str, Any] = {"sides": ("emr",), "reference": None}
     pair = make_pair(division, patient="Noor Haddad", types=("Phone call",), **only_emr)
     compare_pair(pair.pk)
     said = "The type “Phone call” has no line in the type table."

@@ -67,7 +67,7 @@ def pair(division) -> Pair:
         start=START,
     )
     read(division, record, after=-60)
-    moved = replace(record, start=record.start + timedelta(minutes=30))
+    moved = replace(record, start=START + timedelta(minutes=30))
     read(division, moved, after=-30)
     read(division, replace(moved, state=State.CANCELLED, raw_status="cancelled"), after=-5)
     return Pair.objects.get()
