@@ -16,7 +16,7 @@ from appointments.core.policy import Mode
 from appointments.core.values import When
 from appointments.core.view import View
 from emr_adapters.records import Group, Side, State
-from tests.core.make import LATER, NOW, make_rules, make_single, make_view, say
+from tests.core.make import ANA, LATER, NOW, make_rules, make_single, make_view, say
 from tests.core.strategies import creatable, doubted, eager_rules, rules, views
 
 every_view = views | creatable() | doubted()
@@ -122,3 +122,11 @@ def test_change_of_the_other_direction_waits_for_its_turn():
     policy = say(Side.ONCALL, type="auto")
     view = make_view(emr={"when": When(LATER, 30)}, oncall={"type": "inperson"})
     assert steps_of(view, make_rules(policy=policy))[-2:] == [("turn", "waits"), ("turn", "writes")]
+
+
+def test_several_patients_who_could_be_meant_are_a_gate():
+    known = (replace(ANA, id="1"), replace(ANA, id="2"))
+    given_rules = make_rules(policy=say(Side.ONCALL, create="auto"))
+    assert steps_of(make_single(Side.ONCALL, known_patients=known), given_rules) == [
+        ("pick", "asks")
+    ]
