@@ -16,6 +16,7 @@ from appointments import backoff, mirror, remotes
 from appointments.models import Connection, Delivery, Division
 from appointments.resting import Resting, rest_of
 from emr_adapters.errors import AdapterError, NotConfigured, NotFound, PermanentError
+from emr_adapters.records import Side
 
 DeliveryRows: TypeAlias = "QuerySet[Delivery, Delivery]"
 # OnCall may send the request before its record can be read (oncall-api.md, 12).
@@ -68,10 +69,13 @@ def is_paused(connection: Connection) -> bool:
 
 def _waiting(delivery: Delivery) -> DeliveryRows:
     """Everything that waits for the same visit."""
+    return waiting_for(delivery.connection_id, delivery.remote_id)
+
+
+def waiting_for(connection_id: int, remote_id: str) -> DeliveryRows:
+    """Hints about one visit that wait to be read."""
     return Delivery.objects.filter(
-        connection_id=delivery.connection_id,
-        remote_id=delivery.remote_id,
-        status=Delivery.Status.STORED,
+        connection_id=connection_id, remote_id=remote_id, status=Delivery.Status.STORED
     )
 
 
@@ -109,7 +113,8 @@ def _try_again(delivery: Delivery, error: AdapterError) -> None:
     seconds = _seconds_until_next(delivery, error)
     if seconds is None:
         unknown = isinstance(error, NotFound)
-        _give_up(delivery, "OnCall does not know it." if unknown else str(error))
+        whose = "OnCall" if delivery.connection.side == Side.ONCALL else "The EMR"
+        _give_up(delivery, f"{whose} does not know it." if unknown else str(error))
         return
     now = timezone.now()
     # For how long the system asked to be left alone is kept with the connection.

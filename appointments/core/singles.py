@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from appointments.core import choices
 from appointments.core.compare import Half
 from appointments.core.creates import create_choice, create_plans, lacking_for_create
+from appointments.core.gates import Check, Gate, Result, Trace
 from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.plans import Plan
 from appointments.core.policy import (
@@ -38,54 +39,63 @@ class Single:
     question: Question | None = None
 
 
-def decide_single(half: Half, view: View, rules: Rules, now: datetime) -> Single:
-    scope = out_of_scope(half, rules, now)
+def decide_single(half: Half, view: View, rules: Rules, now: datetime, trace: Trace) -> Single:
+    scope = out_of_scope(half, rules, now, trace)
     if scope in (Scope.PAST, Scope.OUTCOME) and view.missed_create:
+        trace.asks(Gate.MISSED, "too_late")
         return Single(question=_missed(half, view, rules))
     if scope is not None:
         return Single(scope=scope)
     if view.doubt is not None:
-        return Single(question=_doubt_question(half, view, rules))
+        question = _doubt_question(half, view, rules)
+        trace.asks(Gate.REFERENCE, question.reason.code)
+        return Single(question=question)
+    trace.passed(Gate.REFERENCE)
     if view.listed_elsewhere:
-        return Single(scope=Scope.CANDIDATE)
+        return Single(scope=trace.out(Scope.CANDIDATE))
+    trace.passed(Gate.CANDIDATE)
     if view.candidates:
+        trace.asks(Gate.POSSIBLE_MATCH, "possible_match")
         return Single(question=_possible_match(half, view, rules))
+    trace.passed(Gate.POSSIBLE_MATCH)
     if UNTELLING & set(half.problems):
+        trace.asks(Gate.UNTELLING, "cannot_tell")
         return Single(question=_cannot_tell(half, view))
+    trace.passed(Gate.UNTELLING)
     if half.unmapped:
-        return Single(scope=Scope.UNMAPPED)
+        return Single(scope=trace.out(Scope.UNMAPPED))
+    trace.passed(Gate.UNMAPPED)
     target = half.side.other
     lacking = lacking_for_create(half, target, view, rules)
     facts = GateFacts(view.gate.sweep_complete, (), lacking)
     stop = create_gate(facts, start=half.when.start, now=now)
     if not facts.sweep_complete:
-        return Single(scope=Scope.UNPROVEN)
-    return _create_or_ask(half, stop, lacking, view, rules)
+        return Single(scope=trace.out(Scope.UNPROVEN))
+    trace.passed(Gate.UNPROVEN)
+    return _create_or_ask(half, stop, lacking, view, rules, trace)
 
 
-def out_of_scope(half: Half, rules: Rules, now: datetime) -> Scope | None:
+def out_of_scope(
+    half: Half, rules: Rules, now: datetime, trace: Trace | None = None
+) -> Scope | None:
     """The stated reason why a visit without a partner needs none (law 1)."""
+    return (trace or Trace()).first_scope(_scopes(half, rules, now))
+
+
+def _scopes(half: Half, rules: Rules, now: datetime) -> Iterator[tuple[Scope, bool]]:
+    """Each reason, and whether it holds; the first that does counts."""
     start = half.when.start
     kind = half.values.get(Group.TYPE)
-    if half.off:
-        return Scope.CANCELLED
-    if half.state is State.NOT_YET:
-        return Scope.NOT_YET
-    if half.is_block:
-        return Scope.BLOCK
-    if kind == SKIP:
-        return Scope.SKIPPED_TYPE
-    if kind == "message":
-        return Scope.MESSAGE
-    if half.outcome is not None:
-        return Scope.OUTCOME
-    if start is not None and start <= now:
-        return Scope.PAST
-    if start is not None and not rules.window[0] <= start < rules.window[1]:
-        return Scope.OUTSIDE_WINDOW
-    if rules.permission(half.side, Subject.CREATE) is Permission.NEVER:
-        return Scope.NEVER
-    return None
+    yield Scope.CANCELLED, half.off
+    yield Scope.NOT_YET, half.state is State.NOT_YET
+    yield Scope.BLOCK, half.is_block
+    yield Scope.SKIPPED_TYPE, kind == SKIP
+    yield Scope.MESSAGE, kind == "message"
+    yield Scope.OUTCOME, half.outcome is not None
+    yield Scope.PAST, start is not None and start <= now
+    first, last = rules.window
+    yield Scope.OUTSIDE_WINDOW, start is not None and not first <= start < last
+    yield Scope.NEVER, rules.permission(half.side, Subject.CREATE) is Permission.NEVER
 
 
 def _missed(half: Half, view: View, rules: Rules) -> Question:
@@ -107,39 +117,47 @@ def _cannot_tell(half: Half, view: View) -> Question:
 
 
 def _create_or_ask(
-    half: Half, stop: GateStop | None, lacking: tuple[str, ...], view: View, rules: Rules
+    half: Half,
+    stop: GateStop | None,
+    lacking: tuple[str, ...],
+    view: View,
+    rules: Rules,
+    trace: Trace,
 ) -> Single:
     target = half.side.other
     plans = create_plans(half, target, view, rules) if not lacking else {}
-    why = _why_create_asks(half, stop, view, rules)
+    why = trace.first_why(_create_gates(half, stop, view, rules))
     if not why and set(plans) == {""}:
+        trace.passed(Gate.PICK)
         plan = plans[""]
         if plan.fingerprint in view.failed_plans:
+            trace.asks(Gate.FAILED_BEFORE, "push_failed")
             return Single(question=choices.failed_question(plan, view, rules))
+        trace.passed(Gate.FAILED_BEFORE)
+        trace.note(Gate.TURN, Result.WRITES, str(plan.operation))
         return Single(automatic=plan)
     if not why:
         why = "pick"
+        trace.asks(Gate.PICK, why)
     return Single(question=_missing(half, Reason(why, {"fields": list(lacking)}), view, rules))
 
 
-def _why_create_asks(half: Half, stop: GateStop | None, view: View, rules: Rules) -> str:
+def _create_gates(half: Half, stop: GateStop | None, view: View, rules: Rules) -> Iterator[Check]:
+    """What a create that nobody clicked has to pass; the first that stops it is why a person is asked."""
     target = rules.capabilities[half.side.other]
-    if not target.can_create:
-        return "cannot_write"
-    if stop is not None:
-        return str(stop)
-    if rules.permission(half.side, Subject.CREATE) is Permission.ASK:
-        return "policy_asks"
-    if rules.mode is not Mode.LIVE:
-        return str(rules.mode)
+    yield Gate.ABLE, "" if target.can_create else "cannot_write"
+    yield Gate.LACKING, "" if stop is None else str(stop)
+    asks = rules.permission(half.side, Subject.CREATE) is Permission.ASK
+    yield Gate.POLICY, "policy_asks" if asks else ""
+    yield Gate.MODE, "" if rules.mode is Mode.LIVE else str(rules.mode)
     # It is missing since it is booked; what was changed about it later does not make that new.
     booked = half.seen_at.get(Group.STATE) or min(half.seen_at.values(), default=None)
-    if booked is None or booked < rules.page_started_at:
-        return "before_page"
-    if view.withheld_at is not None and booked <= view.withheld_at:
-        return "withheld"
+    earlier = booked is None or booked < rules.page_started_at
+    yield Gate.PAGE, "before_page" if earlier else ""
+    withheld = view.withheld_at is not None and booked is not None and booked <= view.withheld_at
+    yield Gate.WITHHELD, "withheld" if withheld else ""
     limited = target.mails_people and view.recent_mails >= rules.mails_per_hour
-    return "mail_limit" if limited else ""
+    yield Gate.MAILS, "mail_limit" if limited else ""
 
 
 def _missing(half: Half, reason: Reason, view: View, rules: Rules) -> Question:

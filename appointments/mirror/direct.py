@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from appointments import backoff, remotes
 from appointments.core.compare import Half
+from appointments.mirror.remembering import remember_gone
 from appointments.mirror.storing import Stored, close_readable, make_due, reading_of, store
 from appointments.mirror.windows import window_of
 from appointments.models import Appointment, Connection, Division, Pair, Run
@@ -68,6 +69,7 @@ def _note_not_found(connection: Connection, remote_id: str, asked_at: datetime) 
         elif asked_at - held.not_found_at >= BETWEEN_NOT_FOUND:
             held.gone_at = asked_at
             held.live = False
+            remember_gone(held, timezone.now())
             make_due(held)
             _make_due_who_names(held)
         held.save(update_fields=["not_found_at", "gone_at", "live"])

@@ -17,6 +17,7 @@ from appointments.core.plans import digest
 from appointments.core.question import choice_to_json
 from appointments.core.urgency import HARM
 from appointments.core.values import fold_email, fold_name, own_words
+from appointments.mirror.remembering import remember_change, remember_first
 from appointments.models import (
     Appointment,
     AppointmentPerson,
@@ -83,6 +84,7 @@ def store(
         merged = merge_known(record, old)
         explained = _reread(held, old, reading, parse) if held.reading != reading else frozenset()
         news = _news(held, old, merged)
+        was_gone = held.gone_at is not None
         changes: dict[str, Any] = {"read_began_at": began_at, "not_found_at": None, "gone_at": None}
         if not news and not explained and held.reading == reading and not _details(old, merged):
             Appointment.objects.filter(pk=held.pk).update(**changes)
@@ -96,6 +98,8 @@ def store(
         if news:
             held.changed_at = now
         held.save()
+        reread = frozenset(str(group) for group in explained)
+        remember_change(held, old, merged, now, was_gone=was_gone, reread=reread)
         if merged.people != old.people:
             _write_people(held, merged)
         if news or explained:
@@ -138,6 +142,7 @@ def _create(
     if row is None or Pair.objects.filter(**{row.side: row}).exists():
         return False
     _write_people(row, record)
+    remember_first(row, record, now)
     Pair.objects.create(**{row.side: row}, division=row.division, recheck_at=now, created_at=now)
     return True
 

@@ -110,7 +110,7 @@ def compare_pair(pair_id: int, gatherer: Gatherer | None = None) -> bool:
         if pair.division is None:
             _out_of_scope(pair, Scope.NO_DIVISION, gatherer.now)
             return True
-        if pair.pushes.filter(status__in=Push.UNDER_HAND).exists():
+        if in_hand(pair):
             # The outbox has it in hand and compares again when it is through.
             Pair.objects.filter(pk=pair.pk).update(recheck_at=gatherer.now + HANDS_OFF)
             return False
@@ -133,6 +133,11 @@ def link_and_compare(pair_ids: Iterable[int], gatherer: Gatherer | None = None) 
     pairing.pair_due(pairs, gatherer)
     for pair in Pair.objects.filter(Q(oncall__in=rows) | Q(emr__in=rows)).order_by("pk"):
         compare_pair(pair.pk, gatherer)
+
+
+def in_hand(pair: Pair) -> bool:
+    """Is the outbox writing for it? Then it is compared when that is through, and not before."""
+    return pair.pushes.filter(status__in=Push.UNDER_HAND).exists()
 
 
 def end_overdue(pair: Pair, now: datetime) -> None:

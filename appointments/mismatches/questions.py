@@ -50,13 +50,18 @@ def _lapse(pair: Pair, question: Question | None, now: datetime) -> Decision | N
     """The remembered decision that covers exactly these values; others end when values change."""
     covering = None
     for decision in pair.decisions.filter(action__in=REMEMBERED, ended_at=None):
-        if question is not None and decision.subject == question.subject:
+        if covers(decision, question):
             covering = decision
             continue
         decision.ended_at = now
         decision.ended_because = "agreed" if question is None else "changed"
         decision.save(update_fields=["ended_at", "ended_because"])
     return covering
+
+
+def covers(decision: Decision, question: Question | None) -> bool:
+    """A remembered word is about exactly these values, or it lapses."""
+    return question is not None and decision.subject == question.subject
 
 
 def _drop(click: Push | None, why: str, now: datetime) -> None:

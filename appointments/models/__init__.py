@@ -12,6 +12,7 @@ from appointments.models.configuration import (
     Role,
     TypeRule,
 )
+from appointments.models.history import AppointmentChange
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
 from appointments.models.notices import Notice, NoticeChoice, Opening, Statement
 from appointments.models.saved_filters import SavedFilter
@@ -29,6 +30,7 @@ from appointments.models.work import (
 __all__ = [
     "Alert",
     "Appointment",
+    "AppointmentChange",
     "AppointmentPerson",
     "AuditEvent",
     "Baseline",

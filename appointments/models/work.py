@@ -221,7 +221,12 @@ class Push(models.Model):
 
 
 class Delivery(models.Model):
-    """One webhook request as it arrived. ``body`` is kept encrypted."""
+    """One hint that a visit is to be read: a webhook request as it arrived, or a person's wish.
+
+    ``body`` is kept encrypted; a person's wish has none, and ``event`` ASKED_HERE.
+    """
+
+    ASKED_HERE = "asked_here"
 
     class Status(models.TextChoices):
         STORED = "stored", "Waiting to be read"
@@ -243,7 +248,10 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["status", "not_before"])]
+        indexes = [
+            models.Index(fields=["status", "not_before"]),
+            models.Index(fields=["connection", "remote_id"]),
+        ]
 
     def __str__(self) -> str:
         return f"delivery {self.pk}"

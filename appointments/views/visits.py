@@ -33,11 +33,9 @@ from appointments.views.access import (
     signed_in,
 )
 from appointments.views.cards import Card, make_card, with_card_rows
+from appointments.views.history import history_of
 from appointments.views.people import patient_names, provider_names
 from emr_adapters.records import Group, Side
-
-MOST_EVENTS = 100
-
 
 # --- the list -----------------------------------------------------------------------------------------
 
@@ -164,13 +162,12 @@ def visit(request: HttpRequest, pair_id: int) -> HttpResponse:
     context = {
         "pair": pair,
         "row": visit_row(pair),
-        "zone": wording.zone_text(gatherer.now, wording.zone_of(pair)),
         "fields": _fields(pair, gatherer),
         "bare": True,
         "sides": [(wording.side_name(side.value), pair.half(side)) for side in Side],
         "scope": wording.scope_sentence(pair.scope, pair) if pair.scope else "",
         "card": card,
-        "history": _history(pair),
+        **history_of(request, pair, gatherer),
         "lead": lead,
         "may_see_raw": may_see_raw,
         "next": request.path,
@@ -273,51 +270,3 @@ def _differs(group: Group, halves: dict[Side, Half]) -> bool:
     if group in (Group.LABEL, Group.PEOPLE) or len(stated) < 2:
         return group is Group.PEOPLE and len(stated) == 2 and stated[0] != stated[1]
     return bool(stated[0] != stated[1])
-
-
-# --- its history --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    at: datetime
-    text: str
-    detail: str = ""
-    kind: str = ""  # which mark it gets
-
-
-def _history(pair: Pair) -> list[Happening]:
-    """Clicks and views, writes, questions and decisions, newest first."""
-    found = [
-        *(
-            Happening(e.at, wording.audit_sentence(e), kind=e.verb)
-            for e in pair.events.select_related("user")[:MOST_EVENTS]
-        ),
-        *(
-            Happening(
-                push.created_at,
-                wording.push_title(push),
-                wording.push_sentence(push) + _who_is_mailed(push.mails),
-                "push",
-            )
-            for push in pair.pushes.select_related("division", "user")[:MOST_EVENTS]
-        ),
-        *_questions(pair),
-    ]
-    return sorted(found, key=lambda h: h.at, reverse=True)[:MOST_EVENTS]
-
-
-def _who_is_mailed(mails: list[str]) -> str:
-    return " " + _("Mails: %(people)s.") % {"people": ", ".join(mails)} if mails else ""
-
-
-def _questions(pair: Pair) -> list[Happening]:
-    found = []
-    rows = pair.mismatches.select_related("division", "connection")
-    for row in rows[:MOST_EVENTS]:
-        kind = wording.kind_label(row.kind)
-        found.append(Happening(row.first_seen_at, kind, wording.reason_sentence(row), "question"))
-        if row.closed_at:
-            text = _("%(kind)s: settled") % {"kind": kind}
-            found.append(Happening(row.closed_at, text, wording.closed_sentence(row), "settled"))
-    return found

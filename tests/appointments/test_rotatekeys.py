@@ -12,7 +12,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments.management.commands import rotatekeys
-from appointments.models import Appointment, Connection, Delivery
+from appointments.models import Appointment, AppointmentChange, Connection, Delivery
 from tests.make import make_connection
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +21,8 @@ COLUMNS = [
     (Connection, "credentials", {"api_key": "a key"}),
     (Appointment, "raw", {"patient": "Ann"}),
     (Delivery, "body", {"event": "appointment_created"}),
+    (AppointmentChange, "before", {"label": "Visit"}),
+    (AppointmentChange, "after", {"label": "Talk"}),
 ]
 
 
@@ -37,6 +39,10 @@ def rows(settings: Any) -> None:
             raw=kept,
             read_began_at=timezone.now(),
         )
+    row = Appointment.objects.only("pk").get(remote_id="0")
+    AppointmentChange.objects.create(
+        appointment=row, before={"label": "Visit"}, after={"label": "Talk"}
+    )
     body: Any = {"event": "appointment_created"}
     Delivery.objects.create(connection=emr, body=body)
 

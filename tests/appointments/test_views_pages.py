@@ -175,7 +175,7 @@ def test_the_page_of_a_visit_aligns_both_sides_with_what_was_agreed(client, divi
         pair.oncall.remote_id,
         pair.emr.remote_id,
         "Maria decided: Use EMR.",
-        "Done, and read back. Mails: a@b.ca.",
+        "By itself. Done, and read back. OnCall mails a@b.ca about it.",
         "Values differ",
     ):
         assert said in page, said

@@ -62,9 +62,12 @@ def codes_in_core() -> set[str]:
 
 
 def _codes(node: ast.AST) -> Iterator[str]:
-    """What is given to a Reason, called ``why``, or returned by a function that returns text."""
+    """What is given to a Reason, called ``why``, yielded with a gate, or returned by a function that
+    returns text."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason":
         yield from _texts(node.args[0])
+    if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
+        yield from _texts(node.value.elts[-1])
     if isinstance(node, ast.Assign) and "why" in ast.unparse(node.targets[0]):
         yield from _texts(node.value)
     if isinstance(node, ast.FunctionDef) and node.returns and "str" in ast.unparse(node.returns):
