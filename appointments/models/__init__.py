@@ -13,6 +13,7 @@ from appointments.models.configuration import (
     TypeRule,
 )
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
+from appointments.models.teamwork import Assignment, LearnedRule, Note, Presence, Snooze
 from appointments.models.work import (
     AuditEvent,
     Decision,
@@ -28,6 +29,7 @@ __all__ = [
     "Alert",
     "Appointment",
     "AppointmentPerson",
+    "Assignment",
     "AuditEvent",
     "Baseline",
     "BrakeWidening",
@@ -36,9 +38,12 @@ __all__ = [
     "Delivery",
     "Division",
     "Heartbeat",
+    "LearnedRule",
     "Membership",
     "Mismatch",
+    "Note",
     "Pair",
+    "Presence",
     "Provider",
     "Push",
     "QuestionWave",
@@ -46,5 +51,6 @@ __all__ = [
     "RequestBudget",
     "Role",
     "Run",
+    "Snooze",
     "TypeRule",
 ]
