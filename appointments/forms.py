@@ -15,6 +15,7 @@ from appointments.core.brake import LONGEST_WIDENING_DAYS, BrakeLimits, widest
 from appointments.core.kinds import Kind
 from appointments.core.values import fold_name
 from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
+from appointments.resolution import with_whom
 from appointments.wording import kind_label
 from emr_adapters.records import Side
 
@@ -124,11 +125,17 @@ class WideningForm(forms.Form):
 class QueueStatus:
     """What a person means by a state of the queue."""
 
-    TODO, BY_HAND, SETTLED = "todo", "waiting", "settled"
-    CHOICES = [(TODO, _("To decide")), (BY_HAND, _("By hand")), (SETTLED, _("Settled"))]
+    TODO, BY_HAND, SNOOZED, SETTLED = "todo", "waiting", "snoozed", "settled"
+    CHOICES = [
+        (TODO, _("To decide")),
+        (BY_HAND, _("By hand")),
+        (SNOOZED, _("Snoozed")),
+        (SETTLED, _("Settled")),
+    ]
     ROWS = {
         TODO: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING],
         BY_HAND: [Mismatch.Status.WAITING],
+        SNOOZED: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING, Mismatch.Status.WAITING],
         SETTLED: [Mismatch.Status.CLOSED],
     }
 
@@ -185,6 +192,12 @@ class MismatchFilter(_OfDivision):
         choices=[(k.value, kind_label(k)) for k in Kind],
     )
     day = _day_field()
+    who = django_filters.ChoiceFilter(
+        label=_("With whom"),
+        empty_label=_("Everybody's"),
+        choices=[("mine", _("Mine")), ("nobody", _("Nobody's"))],
+        method="of_whom",
+    )
 
     class Meta:
         model = Mismatch
@@ -193,6 +206,9 @@ class MismatchFilter(_OfDivision):
     def __init__(self, *args: Any, providers: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.filters["provider"].extra["choices"] = [(name, name) for name in providers]
+
+    def of_whom(self, rows: QuerySet[Mismatch], _name: str, who: str) -> QuerySet[Mismatch]:
+        return with_whom(rows, self.request.user, who) if self.request else rows
 
 
 class VisitFilter(_OfDivision):

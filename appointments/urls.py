@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import held, home, queue, visits, work
+from appointments.views import held, home, queue, team, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -13,6 +13,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mismatches/<int:mismatch_id>/", queue.card, name="mismatch_card"),
     path("mismatches/<int:mismatch_id>/resolve/", queue.resolve, name="mismatch_resolve"),
     path("mismatches/<int:mismatch_id>/undo/", queue.undo, name="mismatch_undo"),
+    path("mismatches/presence/", team.presence, name="presence"),
+    path("mismatches/<int:mismatch_id>/assign/", team.assign, name="mismatch_assign"),
+    path("mismatches/<int:mismatch_id>/snooze/", team.snooze, name="mismatch_snooze"),
+    path("mismatches/<int:mismatch_id>/note/", team.note, name="mismatch_note"),
     path("visits/", visits.visits, name="visits"),
     path("visits/<int:pair_id>/", visits.visit, name="visit"),
     path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),

@@ -15,6 +15,16 @@ from appointments.resolution.braking import (
 )
 from appointments.resolution.clicking import confirmation_needed, resolve
 from appointments.resolution.pushes import retry
+from appointments.resolution.remembering import revoke, still_covers
+from appointments.resolution.teamwork import (
+    assign,
+    colleagues,
+    in_good_hands,
+    note,
+    snooze,
+    wake,
+    with_whom,
+)
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
 from appointments.resolution.undoing import undo
 
@@ -24,11 +34,20 @@ __all__ = [
     "NotOffered",
     "Stale",
     "ask_instead",
+    "assign",
+    "colleagues",
     "confirmation_needed",
     "end_widening",
+    "in_good_hands",
+    "note",
     "release_held",
     "resolve",
     "retry",
+    "revoke",
+    "snooze",
+    "still_covers",
     "undo",
+    "wake",
     "widen_brake",
+    "with_whom",
 ]

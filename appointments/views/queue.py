@@ -24,6 +24,7 @@ from appointments.forms import (
     search_mismatches,
 )
 from appointments.models import Connection, Mismatch
+from appointments.models.teamwork import sleeping
 from appointments.views.access import (
     SILENT_AFTER,
     back,
@@ -40,9 +41,10 @@ from appointments.views.access import (
 from appointments.views.cards import Card, make_card, make_cards, with_card_rows
 from appointments.views.folded import Folded, folded_ids, folded_questions, wave_of
 from appointments.views.held import held_writes, sample_ids, widenings
+from appointments.views.team import asleep_counts
 
 CONFLICT, NOT_OFFERED = 409, 422
-NARROWER = ("provider", "kind", "day", "q")  # who looks for something sees each question
+NARROWER = ("provider", "kind", "day", "who", "q")  # who looks for something sees each question
 
 
 def by_urgency(rows: QuerySet[Mismatch], now: datetime) -> QuerySet[Mismatch]:
@@ -70,12 +72,18 @@ def queue(request: HttpRequest) -> HttpResponse:
     divisions = divisions_of(request.user)
     rows = Mismatch.objects.for_user(request.user)
     asked = request.POST if request.method == "POST" else request.GET
-    filters = MismatchFilter(asked, rows, divisions=divisions, providers=_providers(rows))
+    filters = MismatchFilter(
+        asked, rows, divisions=divisions, providers=_providers(rows), request=request
+    )
     status = str(asked.get("status"))
     status = status if status in QueueStatus.ROWS else QueueStatus.TODO
     found = search_mismatches(filters.qs, search.words)
-    counts = _counts(found)
+    counts = _counts(found, now)
     found = found.filter(status__in=QueueStatus.ROWS[status])
+    if status == QueueStatus.SNOOZED:
+        found = found.filter(sleeping(now))
+    elif status != QueueStatus.SETTLED:
+        found = found.exclude(sleeping(now))
     settled = status == QueueStatus.SETTLED
     found = found.order_by("-closed_at", "-pk") if settled else by_urgency(found, now)
     opened = wave_of(request.user, str(asked.get("wave", "")))
@@ -125,7 +133,7 @@ def _freshness(connections: QuerySet[Connection], now: datetime) -> list[tuple[s
 
 def _filtered_address(request: HttpRequest) -> str:
     kept = request.GET.copy()
-    for name in ("division", "provider", "kind", "day", "status"):
+    for name in ("division", "provider", "kind", "day", "who", "status"):
         if request.POST.get(name):
             kept[name] = request.POST[name]
     return f"{reverse('queue')}?{kept.urlencode()}" if kept else reverse("queue")
@@ -136,12 +144,17 @@ def _providers(rows: QuerySet[Mismatch]) -> list[str]:
     return list(names.values_list("provider", flat=True).distinct())
 
 
-def _counts(rows: QuerySet[Mismatch]) -> dict[str, int]:
+def _counts(rows: QuerySet[Mismatch], now: datetime) -> dict[str, int]:
+    """How many stand under each tab; what is put aside stands under its own only."""
     wanted = {
         key: Count("pk", filter=Q(status__in=statuses), distinct=True)
         for key, statuses in QueueStatus.ROWS.items()
     }
-    return rows.order_by().aggregate(**wanted)
+    counts: dict[str, int] = rows.order_by().aggregate(**wanted)
+    asleep = asleep_counts(rows, now)
+    for key in (QueueStatus.TODO, QueueStatus.BY_HAND):
+        counts[key] -= sum(asleep[status] for status in QueueStatus.ROWS[key])
+    return counts | {QueueStatus.SNOOZED: asleep.total()}
 
 
 def subject_of(row: Mismatch) -> str:

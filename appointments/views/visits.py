@@ -22,7 +22,7 @@ from appointments.core.plans import value_to_json
 from appointments.core.values import Unmapped, interpret
 from appointments.forms import SearchForm, VisitFilter, day_bounds, search_pairs
 from appointments.gathering import Gatherer
-from appointments.models import Appointment, Division, Mismatch, Pair
+from appointments.models import Appointment, Division, Mismatch, Note, Pair
 from appointments.views.access import (
     administers,
     divisions_of,
@@ -291,7 +291,7 @@ def _history(pair: Pair) -> list[Happening]:
     found = [
         *(
             Happening(e.at, wording.audit_sentence(e), kind=e.verb)
-            for e in pair.events.select_related("user")[:MOST_EVENTS]
+            for e in pair.events.exclude(verb="noted").select_related("user")[:MOST_EVENTS]
         ),
         *(
             Happening(
@@ -303,8 +303,16 @@ def _history(pair: Pair) -> list[Happening]:
             for push in pair.pushes.select_related("division", "user")[:MOST_EVENTS]
         ),
         *_questions(pair),
+        *_notes(pair),
     ]
     return sorted(found, key=lambda h: h.at, reverse=True)[:MOST_EVENTS]
+
+
+def _notes(pair: Pair) -> list[Happening]:
+    """What staff noted about any question of this visit."""
+    rows = Note.objects.filter(mismatch__pair=pair).order_by("-at")[:MOST_EVENTS]
+    said = _("%(name)s noted:")
+    return [Happening(n.at, said % {"name": n.author}, str(n.text), "noted") for n in rows]
 
 
 def _who_is_mailed(mails: list[str]) -> str:

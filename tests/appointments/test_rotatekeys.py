@@ -12,7 +12,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments.management.commands import rotatekeys
-from appointments.models import Appointment, Connection, Delivery
+from appointments.models import Appointment, Connection, Delivery, Mismatch, Note
 from tests.make import make_connection
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +21,7 @@ COLUMNS = [
     (Connection, "credentials", {"api_key": "a key"}),
     (Appointment, "raw", {"patient": "Ann"}),
     (Delivery, "body", {"event": "appointment_created"}),
+    (Note, "text", "phoned her 9:05"),
 ]
 
 
@@ -39,6 +40,9 @@ def rows(settings: Any) -> None:
         )
     body: Any = {"event": "appointment_created"}
     Delivery.objects.create(connection=emr, body=body)
+    about = Mismatch.objects.create(kind="unreadable", connection=emr, subject="a", version="a")
+    noted: Any = "phoned her 9:05"
+    Note.objects.create(mismatch=about, text=noted, author="maria")
 
 
 def rotate(**options: Any) -> str:
