@@ -12,11 +12,21 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from appointments.core.brake import LONGEST_WIDENING_DAYS, BrakeLimits, widest
-from appointments.core.kinds import Kind
+from appointments.core.kinds import Action, Kind
 from appointments.core.values import fold_name
-from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
+from appointments.models import (
+    AppointmentPerson,
+    Decision,
+    Delivery,
+    Division,
+    Mismatch,
+    Pair,
+    Push,
+    Run,
+)
 from appointments.resolution import with_whom
 from appointments.wording import kind_label
+from appointments.wording.choices import LABELS
 from emr_adapters.records import Side
 
 MOST_TOKENS = 6
@@ -220,6 +230,43 @@ class VisitFilter(_OfDivision):
         fields: list[str] = []
 
     starts = ("oncall__start", "emr__start")
+
+
+class RememberedFilter(_OfDivision):
+    """Remembered decisions; ``people`` are (number, name) of those who made them."""
+
+    IN_FORCE, ENDED, ALL = "in_force", "ended", "all"
+    ACTIONS = (Action.LEAVE_DIFFERENT, Action.BY_HAND, Action.LINK, Action.NOT_A_MATCH)
+    state = django_filters.ChoiceFilter(
+        label=_("State"),
+        empty_label=None,
+        choices=[(IN_FORCE, _("Not ended")), (ENDED, _("Ended")), (ALL, _("All"))],
+        method="in_state",
+    )
+    action = django_filters.ChoiceFilter(
+        label=_("Decision"),
+        empty_label=_("All decisions"),
+        choices=[(str(action), LABELS[action]) for action in ACTIONS],
+    )
+    who = django_filters.ChoiceFilter(
+        label=_("By"), empty_label=_("Everybody"), field_name="user_id"
+    )
+    division = django_filters.ChoiceFilter(
+        label=_("Division"), empty_label=_("All divisions"), field_name="mismatch__division"
+    )
+
+    class Meta:
+        model = Decision
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.filters["who"].extra["choices"] = people
+
+    def in_state(self, rows: QuerySet[Decision], _name: str, state: str) -> QuerySet[Decision]:
+        if state == self.ALL:
+            return rows
+        return rows.filter(ended_at__isnull=state == self.IN_FORCE)
 
 
 class PushFilter(_OfDivision):

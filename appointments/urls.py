@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from appointments import health, webhooks
-from appointments.views import held, home, queue, team, visits, work
+from appointments.views import held, home, queue, remembered, team, visits, work
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -17,6 +17,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mismatches/<int:mismatch_id>/assign/", team.assign, name="mismatch_assign"),
     path("mismatches/<int:mismatch_id>/snooze/", team.snooze, name="mismatch_snooze"),
     path("mismatches/<int:mismatch_id>/note/", team.note, name="mismatch_note"),
+    path("remembered/", remembered.remembered, name="remembered"),
+    path("remembered/<int:decision_id>/revoke/", remembered.revoke, name="remembered_revoke"),
+    path("remembered/rule/", remembered.rule, name="rule"),
+    path("remembered/rule/on/", remembered.rule_on, name="rule_on"),
+    path("remembered/rule/<int:rule_id>/off/", remembered.rule_off, name="rule_off"),
     path("visits/", visits.visits, name="visits"),
     path("visits/<int:pair_id>/", visits.visit, name="visit"),
     path("visits/<int:pair_id>/raw/", visits.visit_raw, name="visit_raw"),

@@ -140,7 +140,7 @@ def notes_of(rows: list[Mismatch]) -> dict[int, list[ShownNote]]:
     of_rows = Note.objects.filter(mismatch__in=[row.pk for row in rows if not row.pair_id])
     found = defaultdict(list)
     for note in (of_pairs | of_rows).select_related("mismatch"):
-        row = by_pair.get(note.mismatch.pair_id)
+        row = by_pair.get(note.mismatch.pair_id or 0)
         key = row.pk if row else note.mismatch_id
         at = wording.day_in_zone(note.at, row or note.mismatch)
         found[key].append(ShownNote(note.pk, str(note.text), note.author, at))
