@@ -168,9 +168,10 @@ def _note_presence(user: Any, looking: list[int]) -> None:
             old = Q(user=user) & ~Q(mismatch__in=looking) | Q(at__lt=now - FORGOTTEN)
             Presence.objects.filter(old).delete()
             for pk in looking:
-                Presence.objects.update_or_create(
-                    mismatch_id=pk, user_id=user.pk, defaults={"at": now}
-                )
+                mine = Presence.objects.filter(mismatch=pk, user=user)
+                if not mine.update(at=now):
+                    row = Presence(mismatch_id=pk, user=user, at=now)
+                    Presence.objects.bulk_create([row], ignore_conflicts=True)
     except OperationalError:
         return
 
