@@ -36,7 +36,7 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-QUEUE_QUERIES, HEARTBEAT_QUERIES = 23, 9
+QUEUE_QUERIES, HEARTBEAT_QUERIES = 23, 8
 TORONTO = ZoneInfo("America/Toronto")
 
 
@@ -221,7 +221,8 @@ def test_what_begins_within_two_hours_cannot_be_put_aside(division, client):
 def test_a_day_is_given_and_a_past_or_missing_one_refused(division, client):
     row = moved(division, 60 * 24 * 20)
     today = timezone.now().astimezone(TORONTO).date()
-    for day in ("", "yesterday", today.isoformat(), (today + timedelta(days=99)).isoformat()):
+    yesterday = today - timedelta(days=1)
+    for day in ("", "soon", yesterday.isoformat(), (today + timedelta(days=99)).isoformat()):
         assert snooze(client, row, "day", day=day).status_code == 422, day
     wanted = today + timedelta(days=6)
     assert snooze(client, row, "day", day=wanted.isoformat()).status_code == 200
