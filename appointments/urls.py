@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mismatches/<int:mismatch_id>/assign/", team.assign, name="mismatch_assign"),
     path("mismatches/<int:mismatch_id>/snooze/", team.snooze, name="mismatch_snooze"),
     path("mismatches/<int:mismatch_id>/note/", team.note, name="mismatch_note"),
+    path("mismatches/<int:mismatch_id>/habit/", team.habit, name="mismatch_habit"),
     path("remembered/", remembered.remembered, name="remembered"),
     path("remembered/<int:decision_id>/revoke/", remembered.revoke, name="remembered_revoke"),
     path("remembered/rule/", remembered.rule, name="rule"),

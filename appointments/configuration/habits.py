@@ -83,6 +83,21 @@ def offers(divisions: Iterable[Division], now: datetime) -> list[Offer]:
     return found
 
 
+def habit_of(mismatch: Mismatch, now: datetime) -> Offer | None:
+    """What this question's answer is a habit of, for the one who has just given it."""
+    if mismatch.division is None or mismatch.kind not in TEACHING:
+        return None
+    case = case_of(
+        mismatch.division.pk,
+        mismatch.kind,
+        mismatch.groups,
+        mismatch.reason_code,
+        mismatch.reason_details or {},
+    )
+    found = (offer for offer in offers([mismatch.division], now) if offer.habit.case == case)
+    return next((offer for offer in found if not offer.in_force), None)
+
+
 def offer_of(divisions: Iterable[Division], key: str, now: datetime) -> Offer:
     """The offer of that key as it is now. Raises Gone."""
     number = key.partition(":")[0]

@@ -16,9 +16,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from appointments import resolution, wording
+from appointments.configuration import habits
 from appointments.core.snooze import Event
 from appointments.models import Mismatch, Presence
 from appointments.models.teamwork import sleeping
@@ -135,6 +136,20 @@ def _number(text: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise BadRequest("a colleague is a number")
     return int(text)
+
+
+@signed_in
+@require_GET
+def habit(request: HttpRequest, mismatch_id: int) -> HttpResponse:
+    """After a click: was it the same as ever? Says so only where a rule could be made of it."""
+    rows = Mismatch.objects.for_user(request.user).select_related("division")
+    row = get_object_or_404(rows, pk=mismatch_id)
+    require_settling(request.user, row.division_id)
+    offer = habits.habit_of(row, timezone.now())
+    if offer is None or offer.line is None or offer.why_not is not None:
+        return HttpResponse(status=204)
+    context = {"times": offer.habit.in_a_row, "sentence": wording.habit_sentence(offer.habit)}
+    return render(request, "appointments/_habit.html", context)
 
 
 # --- presence -------------------------------------------------------------------------------------------

@@ -271,6 +271,20 @@ def test_five_times_the_same_is_offered_with_its_back_test(division, client, mar
     assert (offer["case"], offer["why_not"]) == ("OnCall changed the time of a visit", "")
 
 
+def test_after_the_click_the_card_offers_it_only_where_a_rule_is_possible(division, client, maria):
+    def said(row):
+        return client.get(reverse("mismatch_habit", args=[row.pk])).status_code
+
+    answered(division, maria, ["use_oncall"] * 4)
+    row = settle(moved(division), "use_oncall", maria)
+    assert said(row) == 200
+    assert said(settle(moved(division), "use_emr", maria)) == 204
+    answered(division, maria, ["use_emr"] * 4)
+    assert said(row) == 204
+    stranger = signed_in(make_user("stranger", make_division("Uptown")))
+    assert stranger.get(reverse("mismatch_habit", args=[row.pk])).status_code == 404
+
+
 def test_what_was_taken_back_or_is_older_than_ninety_days_does_not_count(division, client, maria):
     answered(division, maria, ["use_oncall"] * 5)
     last = Mismatch.objects.order_by("pk").last()

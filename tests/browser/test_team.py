@@ -212,8 +212,21 @@ def test_a_rule_is_learned_and_switched_off(page, scene, context, live_server):
     assert Division.objects.get().policy == {}
 
 
-def always(scene):
-    for number in range(5):
+def test_the_fifth_same_answer_offers_a_rule_on_the_card(page, scene):
+    always(scene, times=3)
+    page.goto("/mismatches/")
+    for row in (scene.first, scene.second):
+        expect(page.get_by_text("Always do this?")).to_have_count(0)
+        card = card_of(page, row)
+        card.get_by_role("button", name=re.compile("Use OnCall")).click()
+        expect(card).to_contain_text("Sending in")
+    expect(card).to_contain_text("The same answer 5 times in a row. Always do this?")
+    card.get_by_role("link", name="Always do this?").click()
+    expect(page.locator(".habit")).to_contain_text("It could be a rule")
+
+
+def always(scene, times=5):
+    for number in range(times):
         row = scene.moved(
             2000 + number, patient=f"Patient {number}", email=f"p{number}@example.org"
         )
