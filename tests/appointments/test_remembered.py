@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -192,7 +193,7 @@ def test_revoking_work_by_hand_makes_it_one_to_decide(division, client, maria):
 
 def possible(division):
     start = soon(600)
-    same = {"start": start, "patient": "Harpreet Singh"}
+    same: Any = {"start": start, "patient": "Harpreet Singh"}
     pair = make_pair(division, sides=("emr",), email="harpreet@example.com", **same)
     make_pair(division, sides=("oncall",), email="h.singh@example.org", **same)
     return ask(pair)

@@ -293,11 +293,11 @@ def test_the_database_and_the_rule_agree_on_what_sleeps(division, maria):
 # --- notes and telephone --------------------------------------------------------------------------------
 
 
-def test_a_note_is_kept_with_who_and_when_on_card_and_visit(division, client):
+def test_a_note_is_kept_with_who_and_when_on_card_and_visit(division, client, maria):
     row = moved(division)
     post(client, "note", row, text="  phoned her\n9:05 ")
     note = Note.objects.get()
-    assert (note.text, note.author, note.user.username) == ("phoned her 9:05", "Maria Roy", "maria")
+    assert (note.text, note.author, note.user) == ("phoned her 9:05", "Maria Roy", maria)
     assert "phoned her 9:05" in client.get(reverse("queue")).content.decode()
     visit = client.get(reverse("visit", args=[row.pair_id]))
     said = [(h.text, h.detail) for h in visit.context["history"] if h.kind == "noted"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,8 @@ HOUR = timedelta(hours=1)
 
 
 def asleep(**fields):
-    return Asleep(**{"made_at": NOW, "until": NOW + 20 * HOUR, "version": "a"} | fields)
+    defaults: dict[str, Any] = {"made_at": NOW, "until": NOW + 20 * HOUR, "version": "a"}
+    return Asleep(**defaults | fields)
 
 
 def why(snooze=None, *, version="a", start=None, after=HOUR):
