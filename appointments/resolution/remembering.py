@@ -53,6 +53,8 @@ def revoke(*, decision_id: int, user: Any) -> Decision:
     gatherer = Gatherer(timezone.now())
     for pair_id in due:
         compare_pair(pair_id, gatherer)
+    # Due once more: what belongs together is joined by the next pass, which comparing alone does not do.
+    Pair.objects.filter(pk__in=due).update(recheck_at=timezone.now())
     decision.refresh_from_db()
     return decision
 

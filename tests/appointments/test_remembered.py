@@ -213,6 +213,7 @@ def test_revoking_not_the_same_suggests_them_again(division, client, maria):
     assert row.kind not in {m.kind for m in Mismatch.objects.unsettled()}
     revoke(client, told)
     assert row.kind in {m.kind for m in Mismatch.objects.unsettled()}
+    assert Pair.objects.due(timezone.now()).count() == 2
 
 
 def test_same_patient_is_revoked_without_parting_them(division, client, maria):
