@@ -12,10 +12,21 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from appointments.core.brake import LONGEST_WIDENING_DAYS, BrakeLimits, widest
-from appointments.core.kinds import Kind, Operation
+from appointments.core.kinds import Action, Kind, Operation
 from appointments.core.values import fold_name
-from appointments.models import AppointmentPerson, Delivery, Division, Mismatch, Pair, Push, Run
+from appointments.models import (
+    AppointmentPerson,
+    Decision,
+    Delivery,
+    Division,
+    Mismatch,
+    Pair,
+    Push,
+    Run,
+)
+from appointments.resolution import with_whom
 from appointments.wording import kind_label, operation_label
+from appointments.wording.choices import LABELS
 from emr_adapters.records import Side
 
 MOST_TOKENS = 6
@@ -135,11 +146,17 @@ class WideningForm(forms.Form):
 class QueueStatus:
     """What a person means by a state of the queue."""
 
-    TODO, BY_HAND, SETTLED = "todo", "waiting", "settled"
-    CHOICES = [(TODO, _("To decide")), (BY_HAND, _("By hand")), (SETTLED, _("Settled"))]
+    TODO, BY_HAND, SNOOZED, SETTLED = "todo", "waiting", "snoozed", "settled"
+    CHOICES = [
+        (TODO, _("To decide")),
+        (BY_HAND, _("By hand")),
+        (SNOOZED, _("Snoozed")),
+        (SETTLED, _("Settled")),
+    ]
     ROWS = {
         TODO: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING],
         BY_HAND: [Mismatch.Status.WAITING],
+        SNOOZED: [Mismatch.Status.OPEN, Mismatch.Status.SETTLING, Mismatch.Status.WAITING],
         SETTLED: [Mismatch.Status.CLOSED],
     }
 
@@ -196,14 +213,24 @@ class MismatchFilter(_OfDivision):
         choices=[(k.value, kind_label(k)) for k in Kind],
     )
     day = _day_field()
+    who = django_filters.ChoiceFilter(
+        label=_("With whom"),
+        empty_label=_("Everybody's"),
+        choices=[("mine", _("Mine")), ("nobody", _("Nobody's"))],
+        method="of_whom",
+    )
 
     class Meta:
         model = Mismatch
         fields: list[str] = []
 
-    def __init__(self, *args: Any, providers: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, providers: list[str], user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.user = user
         self.filters["provider"].extra["choices"] = [(name, name) for name in providers]
+
+    def of_whom(self, rows: QuerySet[Mismatch], _name: str, who: str) -> QuerySet[Mismatch]:
+        return with_whom(rows, self.user, who)
 
 
 class VisitFilter(_OfDivision):
@@ -215,6 +242,43 @@ class VisitFilter(_OfDivision):
         fields: list[str] = []
 
     starts = ("oncall__start", "emr__start")
+
+
+class RememberedFilter(_OfDivision):
+    """Remembered decisions; ``people`` are (number, name) of those who made them."""
+
+    IN_FORCE, ENDED, ALL = "in_force", "ended", "all"
+    ACTIONS = (Action.LEAVE_DIFFERENT, Action.BY_HAND, Action.LINK, Action.NOT_A_MATCH)
+    state = django_filters.ChoiceFilter(
+        label=_("State"),
+        empty_label=None,
+        choices=[(IN_FORCE, _("Not ended")), (ENDED, _("Ended")), (ALL, _("All"))],
+        method="in_state",
+    )
+    action = django_filters.ChoiceFilter(
+        label=_("Decision"),
+        empty_label=_("All decisions"),
+        choices=[(str(action), LABELS[action]) for action in ACTIONS],
+    )
+    who = django_filters.ChoiceFilter(
+        label=_("By"), empty_label=_("Everybody"), field_name="user_id"
+    )
+    division = django_filters.ChoiceFilter(
+        label=_("Division"), empty_label=_("All divisions"), field_name="mismatch__division"
+    )
+
+    class Meta:
+        model = Decision
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.filters["who"].extra["choices"] = people
+
+    def in_state(self, rows: QuerySet[Decision], _name: str, state: str) -> QuerySet[Decision]:
+        if state == self.ALL:
+            return rows
+        return rows.filter(ended_at__isnull=state == self.IN_FORCE)
 
 
 class PushFilter(_OfDivision):

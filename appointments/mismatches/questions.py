@@ -9,9 +9,10 @@ from appointments.core.decisions import Verdict
 from appointments.core.kinds import Action, Kind
 from appointments.core.plans import digest
 from appointments.core.question import Question, choice_to_json
+from appointments.core.snooze import Woken
 from appointments.core.urgency import HARM
 from appointments.core.view import View
-from appointments.models import Decision, Mismatch, Pair, Push
+from appointments.models import Assignment, Decision, Mismatch, Pair, Push, Snooze
 from emr_adapters.records import Group, Side
 
 UNDO = "undo"
@@ -98,9 +99,10 @@ def list_failure(pair: Pair, what: str, now: datetime) -> None:
 def _write(pair: Pair, view: View, question: Question, status: str, now: datetime) -> Mismatch:
     """One row a pair; a question of another kind or about other values is a new row."""
     mismatch = pair.mismatches.unsettled().first()
+    before = None
     if mismatch is not None and mismatch.kind != question.kind:
         close(pair, "changed", now)
-        mismatch = None
+        before, mismatch = mismatch, None
     if mismatch is None:
         mismatch = Mismatch(pair=pair, kind=question.kind, first_seen_at=now, changed_at=now)
     facts = _facts(pair, view, question) | {"status": status}
@@ -108,9 +110,16 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
         return mismatch
     if mismatch.version != question.version:
         mismatch.changed_at = now
+        if mismatch.pk:
+            # Put aside was what it said before, and stays awake should it say that again (law 1).
+            asleep = Snooze.objects.filter(mismatch=mismatch.pk, ended_at=None)
+            asleep.update(ended_at=now, ended_because=Woken.CHANGED.value)
     for name, value in facts.items():
         setattr(mismatch, name, value)
     mismatch.save()
+    if before is not None:
+        # Who had the visit's last question has this one: she is on the telephone already.
+        Assignment.objects.filter(mismatch=before).update(mismatch=mismatch)
     return mismatch
 
 

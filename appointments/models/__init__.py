@@ -16,6 +16,7 @@ from appointments.models.history import AppointmentChange
 from appointments.models.mirror import Appointment, AppointmentPerson, Baseline, Pair, Run
 from appointments.models.notices import Notice, NoticeChoice, Opening, Statement
 from appointments.models.saved_filters import SavedFilter
+from appointments.models.teamwork import Assignment, LearnedRule, Note, Presence, Snooze
 from appointments.models.work import (
     AuditEvent,
     Decision,
@@ -32,6 +33,7 @@ __all__ = [
     "Appointment",
     "AppointmentChange",
     "AppointmentPerson",
+    "Assignment",
     "AuditEvent",
     "Baseline",
     "BrakeWidening",
@@ -40,12 +42,15 @@ __all__ = [
     "Delivery",
     "Division",
     "Heartbeat",
+    "LearnedRule",
     "Membership",
     "Mismatch",
+    "Note",
     "Notice",
     "NoticeChoice",
     "Opening",
     "Pair",
+    "Presence",
     "Provider",
     "Push",
     "QuestionWave",
@@ -54,6 +59,7 @@ __all__ = [
     "Role",
     "Run",
     "SavedFilter",
+    "Snooze",
     "Statement",
     "TypeRule",
 ]

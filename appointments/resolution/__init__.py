@@ -15,6 +15,16 @@ from appointments.resolution.braking import (
 )
 from appointments.resolution.clicking import confirmation_needed, resolve
 from appointments.resolution.pushes import retry
+from appointments.resolution.remembering import revoke, still_covers
+from appointments.resolution.teamwork import (
+    assign,
+    colleagues,
+    in_good_hands,
+    note,
+    snooze,
+    wake,
+    with_whom,
+)
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale
 from appointments.resolution.together import (
     MOST,
@@ -40,13 +50,22 @@ __all__ = [
     "Stale",
     "TooMany",
     "ask_instead",
+    "assign",
+    "colleagues",
     "confirmation_needed",
     "end_widening",
+    "in_good_hands",
+    "note",
     "release_held",
     "resolve",
     "resolve_together",
     "retry",
+    "revoke",
+    "snooze",
+    "still_covers",
     "undo",
     "undo_together",
+    "wake",
     "widen_brake",
+    "with_whom",
 ]

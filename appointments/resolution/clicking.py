@@ -14,12 +14,14 @@ from appointments.core.kinds import Action, Kind
 from appointments.core.plans import Plan
 from appointments.core.policy import Mode
 from appointments.core.question import Choice, Question
+from appointments.core.snooze import Woken
 from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject, replacement_subject
 from appointments.mismatches import InHand, compare_pair, link, link_and_compare, unlink
 from appointments.mismatches.comparing import make_push
 from appointments.models import Appointment, Decision, Mismatch, Pair, Push
+from appointments.resolution.teamwork import end_snooze
 from appointments.resolution.terms import UNDO_SECONDS, NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED
 from emr_adapters.records import Side
@@ -49,6 +51,8 @@ def resolve(
             raise Stale(mismatch)
         if mismatch.status == Mismatch.Status.SETTLING:
             raise NotOffered(NOT_OFFERED["settling"])
+        # Whoever takes the click back wants to see it, not to find it put aside.
+        end_snooze(mismatch, Woken.DECIDED, timezone.now())
         if mismatch.pair_id is None:
             return _remember_value(mismatch, action, user)
         pair, view, question = _question(mismatch)

@@ -15,10 +15,11 @@ from django.http import QueryDict
 from appointments.core.urgency import Band, edges
 from appointments.forms import MismatchFilter, QueueStatus, SearchForm, search_mismatches
 from appointments.models import Division, Mismatch
+from appointments.models.teamwork import sleeping
 
-KEPT = ("division", "provider", "kind")  # what a saved filter keeps, with the status
+KEPT = ("division", "provider", "kind", "who")  # what a saved filter keeps, with the status
 FILTERS = (*KEPT, "day")
-NARROWER = ("provider", "kind", "day", "q")  # who looks for something sees each question
+NARROWER = ("provider", "kind", "day", "who", "q")  # who looks for something sees each question
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,18 @@ class Asked:
 
 
 def asked_for(
-    data: Mapping[str, Any], user: Any, divisions: QuerySet[Division], search: SearchForm
+    data: Mapping[str, Any],
+    user: Any,
+    divisions: QuerySet[Division],
+    search: SearchForm,
+    now: datetime,
 ) -> Asked:
     """``data`` is the query of an address or a posted form; only ``search`` knows whom it looks for."""
     mine = Mismatch.objects.for_user(user)
     wanted = str(data.get("provider") or "")
-    filters = MismatchFilter(data, mine, divisions=divisions, providers=_providers(mine, wanted))
+    filters = MismatchFilter(
+        data, mine, divisions=divisions, providers=_providers(mine, wanted), user=user
+    )
     status = str(data.get("status"))
     status = status if status in QueueStatus.ROWS else QueueStatus.TODO
     found = search_mismatches(filters.qs, search.words)
@@ -67,7 +74,7 @@ def asked_for(
         filters=filters,
         search=search,
         found=found,
-        rows=found.filter(status__in=QueueStatus.ROWS[status]),
+        rows=found.filter(_under(status, now)),
         narrowed=any(data.get(name) for name in NARROWER),
     )
 
@@ -80,11 +87,19 @@ def _providers(rows: QuerySet[Mismatch], wanted: str) -> list[str]:
     return sorted(names | ({wanted} if wanted else set()))
 
 
-def counts_of(found: QuerySet[Mismatch], *, since: int = 0) -> Counts:
+def _under(status: str, now: datetime) -> Q:
+    """What stands under a tab. What is put aside stands under its own only, until it comes back."""
+    rows = Q(status__in=QueueStatus.ROWS[status])
+    if status == QueueStatus.SETTLED:
+        return rows
+    asleep = Q(sleeping(now))
+    return rows & (asleep if status == QueueStatus.SNOOZED else ~asleep)
+
+
+def counts_of(found: QuerySet[Mismatch], now: datetime, *, since: int = 0) -> Counts:
     """In one query, whatever the number of rows."""
     wanted: dict[str, Any] = {
-        key: Count("pk", filter=Q(status__in=statuses), distinct=True)
-        for key, statuses in QueueStatus.ROWS.items()
+        key: Count("pk", filter=_under(key, now), distinct=True) for key in QueueStatus.ROWS
     }
     fresh = Q(status=Mismatch.Status.OPEN, pk__gt=since)
     numbers = found.order_by().aggregate(

@@ -14,6 +14,7 @@ from appointments import wording
 from appointments.core.kinds import Action, Kind
 from appointments.models import Appointment, Decision, Mismatch, Push
 from appointments.views.people import patient_names, provider_names
+from appointments.views.team_blocks import Team, team_blocks
 from emr_adapters.records import Group, Side
 
 MISSING_KINDS = (Kind.MISSING_IN_ONCALL, Kind.MISSING_IN_EMR)
@@ -68,6 +69,7 @@ class Card:
     confirming: Option | None = None
     confirmation: str = ""
     thin: bool = False  # decided: one line in its place
+    team: Team = field(default_factory=Team)
 
     @property
     def zone(self) -> Any:
@@ -220,7 +222,8 @@ def make_cards(rows: Iterable[Mismatch], settles: frozenset[int], now: datetime)
     """Cards for rows of ``with_card_rows``."""
     mismatches = list(rows)
     labels = _target_labels(mismatches)
-    return [make_card(row, settles, now, labels) for row in mismatches]
+    teams = team_blocks(mismatches, now)
+    return [make_card(row, settles, now, labels, teams) for row in mismatches]
 
 
 def make_card(
@@ -228,9 +231,11 @@ def make_card(
     settles: frozenset[int],
     now: datetime,
     labels: Mapping[tuple[int, str], str] | None = None,
+    teams: Mapping[int, Team] | None = None,
 ) -> Card:
     labels = _target_labels([row]) if labels is None else labels
     card = Card(row, now, can_settle=row.division_id in settles)
+    card.team = (teams or team_blocks([row], now))[row.pk]
     card.push = next(iter(getattr(row, "pushes_newest_first", ())), None)
     card.decision = next(iter(getattr(row, "decisions_newest_first", ())), None)
     card.failed_push = _failed_push(row)

@@ -17,7 +17,7 @@ from appointments.core.history import Saying, Told, as_it_was, facts_of
 from appointments.core.kinds import Operation
 from appointments.core.values import Codebook
 from appointments.gathering import Gatherer
-from appointments.models import AppointmentChange, Delivery, Pair, Push
+from appointments.models import AppointmentChange, Delivery, Note, Pair, Push
 from appointments.wording import histories
 from appointments.wording.choices import LABELS
 from appointments.wording.values import side_in_text
@@ -25,6 +25,7 @@ from emr_adapters.records import Group, Side
 
 MOST = 200  # of each kind of event; a visit has rarely more than a dozen
 OF_A_PAGE_VIEW = ("viewed", "raw_viewed")
+NOTED = "noted"  # told by the note itself
 READ_BACK_WITHIN = timedelta(minutes=10)
 Kind = AppointmentChange.Kind
 
@@ -119,6 +120,7 @@ class _Telling:
         yield from (self._push(push) for push in self.pushes)
         yield from self._events(with_views)
         yield from self._questions()
+        yield from self._notes()
         yield from self._ended_decisions()
         yield from self._hints()
 
@@ -197,7 +199,7 @@ class _Telling:
             }
 
     def _events(self, with_views: bool) -> Iterator[Happening]:
-        rows = self.pair.events.select_related("user", "division")
+        rows = self.pair.events.exclude(verb=NOTED).select_related("user", "division")
         if not with_views:
             rows = rows.exclude(verb__in=OF_A_PAGE_VIEW)
         for event in rows[:MOST]:
@@ -211,6 +213,11 @@ class _Telling:
             if row.closed_at:
                 text = _("%(kind)s: settled") % {"kind": kind}
                 yield Happening(row.closed_at, text, wording.closed_sentence(row), "settled")
+
+    def _notes(self) -> Iterator[Happening]:
+        for note in Note.objects.filter(mismatch__pair=self.pair).order_by("-at")[:MOST]:
+            said = _("%(name)s noted:") % {"name": note.author}
+            yield Happening(note.at, said, str(note.text), NOTED)
 
     def _ended_decisions(self) -> Iterator[Happening]:
         """That one was made stands among the events; that it lapsed stands only on its row."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from appointments.forms import QueueStatus, SearchForm
@@ -28,14 +29,15 @@ def pulse(request: HttpRequest) -> HttpResponse:
     With ``part=badge`` only how many are to be decided at all. 204 where ``known`` (or the ETag) says
     that the page shows this already.
     """
-    badge = counts_of(Mismatch.objects.for_user(request.user)).tabs[QueueStatus.TODO]
+    now = timezone.now()
+    badge = counts_of(Mismatch.objects.for_user(request.user), now).tabs[QueueStatus.TODO]
     context: dict[str, object] = {"badge": badge}
     mark = str(badge)
     if request.GET.get("part") != "badge":
         since = request.GET.get("since", "")
         number = int(since) if since.isascii() and since.isdecimal() and len(since) < 19 else 0
-        asked = asked_for(request.GET, request.user, divisions_of(request.user), SearchForm())
-        counts = counts_of(asked.found, since=number)
+        asked = asked_for(request.GET, request.user, divisions_of(request.user), SearchForm(), now)
+        counts = counts_of(asked.found, now, since=number)
         mark = f"{badge}-{counts.mark}"
         context["numbers"] = _Numbers(list(counts.tabs.items()), counts.fresh)
         context["again"] = f"?{address_query(request.GET) or 'all=1'}"

@@ -64,8 +64,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     divisions = divisions_of(request.user)
     data = request.POST if request.method == "POST" else request.GET
-    asked = asked_for(data, request.user, divisions, search)
-    counts, found = counts_of(asked.found), asked.rows
+    asked = asked_for(data, request.user, divisions, search, now)
+    counts, found = counts_of(asked.found, now), asked.rows
     settles = settles_in(request.user)
     opened = wave_of(request.user, str(data.get("wave", "")))
     folded: list[Folded] = []

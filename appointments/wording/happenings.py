@@ -90,6 +90,13 @@ VERBS: Final[dict[str, Promise]] = {
     "unlinked": gettext_lazy("took the two sides apart"),
     "agreed": gettext_lazy("saw both sides agree anew"),
     "asked_for_it": gettext_lazy("had it read at once"),
+    "assigned": gettext_lazy("said who has it"),
+    "snoozed": gettext_lazy("put it aside for a while"),
+    "woken": gettext_lazy("brought it back"),
+    "noted": gettext_lazy("wrote a note"),
+    "revoked": gettext_lazy("revoked a remembered decision"),
+    "rule_learned": gettext_lazy("made a rule of what staff always decide"),
+    "rule_unlearned": gettext_lazy("ended a learned rule"),
     "delivery_retried": gettext_lazy("had a webhook read again"),
     "history_pruned": gettext_lazy("deleted old history of visits"),
     "restored": gettext_lazy("began afresh after a restored database"),
@@ -223,6 +230,11 @@ def audit_sentence(event: AuditEvent) -> str:
     if event.verb == "sent" and details.get("plan"):
         title = _plan_title(details["plan"], details.get("before") or {}, zone_of(event))
         verb += f": {title[:1].lower()}{title[1:]}"
+    if event.verb == "assigned":
+        to = details.get("to")
+        verb = _("gave it to %(name)s") % {"name": to} if to else _("made it nobody's")
+        if to and to == event.actor:
+            verb = _("took it")
     if event.verb == "agreed" and details.get("group"):
         verb += f": {group_label(str(details['group'])).lower()}"
     return sentence(f"{event.actor or _('somebody')} {verb}")

@@ -12,7 +12,14 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments.management.commands import rotatekeys
-from appointments.models import Appointment, AppointmentChange, Connection, Delivery
+from appointments.models import (
+    Appointment,
+    AppointmentChange,
+    Connection,
+    Delivery,
+    Mismatch,
+    Note,
+)
 from tests.make import make_connection
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +30,7 @@ COLUMNS = [
     (Delivery, "body", {"event": "appointment_created"}),
     (AppointmentChange, "before", {"label": "Visit"}),
     (AppointmentChange, "after", {"label": "Talk"}),
+    (Note, "text", "phoned her 9:05"),
 ]
 
 
@@ -45,6 +53,9 @@ def rows(settings: Any) -> None:
     )
     body: Any = {"event": "appointment_created"}
     Delivery.objects.create(connection=emr, body=body)
+    about = Mismatch.objects.create(kind="unreadable", connection=emr, subject="a", version="a")
+    noted: Any = "phoned her 9:05"
+    Note.objects.create(mismatch=about, text=noted, author="maria")
 
 
 def rotate(**options: Any) -> str:
