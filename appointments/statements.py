@@ -6,6 +6,7 @@ notices to those who want it; whoever comes second finds the day taken and tells
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from appointments.models import Connection, Decision, Division, Mismatch, Pair, 
 from appointments.notices import audience
 from emr_adapters.records import Side
 
+logger = logging.getLogger(__name__)
 WAIT_FOR: Final = timedelta(minutes=10)  # what is just being compared or sent may be done by then
 BELONGS: Final = ("", Scope.CANDIDATE, Scope.UNMAPPED, Scope.UNPROVEN)
 UNCONFIRMED: Final = (Push.Status.UNKNOWN, Push.Status.READING_BACK)
@@ -29,13 +31,19 @@ BAD: Final = (Run.Status.INCOMPLETE, Run.Status.FAILED)
 
 def make_due(now: datetime) -> int:
     """The statements of divisions whose morning has come. Returns how many were made."""
-    made = 0
-    for division in _without_todays(now):
+    return sum(_make_safely(division, now) for division in _without_todays(now))
+
+
+def _make_safely(division: Division, now: datetime) -> bool:
+    """One division that cannot be looked at never stops the others (law 11)."""
+    try:
         judgement, facts = look(division, now)
         if judgement.may_pass and now < _hour_of(division, now) + WAIT_FOR:
-            continue  # the next tick looks again
-        made += _write(division, judgement, facts, now)
-    return made
+            return False  # the next tick looks again
+        return _write(division, judgement, facts, now)
+    except Exception as error:  # its text may hold values (law 14)
+        logger.error("no statement of division %s: %s", division.pk, type(error).__name__)
+        return False
 
 
 def look(division: Division, now: datetime) -> tuple[Judgement, Facts]:

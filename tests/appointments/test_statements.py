@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django_q.models import OrmQ
 
 from appointments import leases, statements, tasks
 from appointments.models import Decision, Notice, NoticeChoice, Statement
@@ -224,6 +225,36 @@ def test_two_workers_tick_and_one_statement_is_made_and_mailed(division, monkeyp
     assert (statements.make_due(SEVEN), ticks) == (0, [1])
     assert (Statement.objects.count(), Notice.objects.count()) == (1, 1)
     assert (sending.send_due(SEVEN), sending.send_due(SEVEN)) == (1, 0)
+
+
+def test_one_division_that_cannot_be_looked_at_never_stops_the_others(
+    division, monkeypatch, caplog
+):
+    make_division("Uptown")
+    look = statements.look
+
+    def sometimes(place, now):
+        if place == division:
+            raise ValueError("Ana Souza")
+        return look(place, now)
+
+    monkeypatch.setattr(statements, "look", sometimes)
+    assert statements.make_due(SEVEN) == 1
+    assert caplog.messages == [f"no statement of division {division.pk}: ValueError"]
+
+
+def test_a_fault_in_telling_people_never_stops_the_work(division, monkeypatch, caplog):
+    monkeypatch.setattr(statements, "_without_todays", lambda now: 1 / 0)
+    make_push(make_pair(division), status="waiting")
+    differing = make_mismatch(division, start=SEVEN + timedelta(minutes=40))
+    make_user("maria", division, email="maria@example.org")
+    leases.give_back("tick")
+    tasks.tick()
+    failed = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert failed == ["appointments.statements.make_due failed: ZeroDivisionError"]
+    assert Notice.objects.get().mismatch == differing
+    names = [str(row.task["func"]).rpartition(".")[2] for row in OrmQ.objects.all()]
+    assert {"work_push", "send_notices"} <= set(names)
 
 
 # --- the mail ---------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def test_the_page_lists_what_was_told_and_what_was_left_out(client, maria):
         Notice.objects.create(user=maria, kind="urgent", key=str(number), **fields)
     page = text(client, "notices")
     for words in (
-        "Today you got 1.",
+        "Today you got 1 mail.",
         "1 notice was left out since your last digest.",
         "left out: the day&#x27;s mails were used up",
         "could not be sent yet; it is tried again",
