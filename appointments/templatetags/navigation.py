@@ -48,6 +48,7 @@ MORE: Final = (
     ),
 )
 SETUP: Final = (Entry("setup", _("Set-up")), Entry("admin:index", _("Settings")))
+OWN: Final = (Entry("password_change", _("Change password"), ("password_change_done",)),)
 
 
 @register.inclusion_tag("appointments/_nav.html", takes_context=True)
@@ -56,8 +57,11 @@ def navigation(context: template.Context) -> dict[str, Any]:
     request = context["request"]
     match = request.resolver_match
     name = str(match.url_name or "") if match else ""
-    name = "setup" if name.startswith("setup") else name
-    groups: Sequence[tuple[Entry, ...]] = (*MORE, SETUP) if request.user.is_staff else MORE
+    if match and match.namespace == "admin":
+        name = "admin:index"
+    elif name.startswith("setup"):
+        name = "setup"
+    groups: Sequence[tuple[Entry, ...]] = (*MORE, *((SETUP,) if request.user.is_staff else ()), OWN)
     more = [[entry.at(name) for entry in group] for group in groups]
     here = next((entry.label for group in more for entry in group if entry.current), "")
     return {"daily": [entry.at(name) for entry in DAILY], "more": more, "here": here}

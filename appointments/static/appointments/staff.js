@@ -39,23 +39,6 @@
     if (!quiet(event)) { trouble.hidden = true; }
   });
 
-  // A menu closes when somebody goes on elsewhere, and with Escape, which goes back to its name.
-  function closeMenus(but) {
-    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
-      if (!but || !menu.contains(but)) { menu.open = false; }
-    });
-  }
-  ["pointerdown", "focusin"].forEach(function (name) {
-    document.addEventListener(name, function (event) { closeMenus(event.target); });
-  });
-  document.addEventListener("keydown", function (event) {
-    var menu = event.key === "Escape" && document.querySelector("details.menu[open]");
-    if (menu) {
-      menu.querySelector("summary").focus();
-      closeMenus();
-    }
-  });
-
   // A button that was pressed is gone after the swap: keep the place for the keyboard, but not on a
   // button, so that pressing Enter twice does not press that one too.
   document.addEventListener("htmx:configRequest", function (event) {
