@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
@@ -13,6 +15,7 @@ from appointments.mismatches import compare_pair
 from appointments.models import (
     AppointmentChange,
     AuditEvent,
+    Connection,
     Delivery,
     LearnedRule,
     Membership,
@@ -38,13 +41,28 @@ from tests.make import (
 )
 
 OPENED = [6, 4, 0, 0, 3, 2, 0, 1, 12, 7, 3, 0, 0, 0, 2, 1, 0, 0, 5, 0, 0, 1, 0, 3, 0]
+ANSWERED = timedelta(seconds=40)  # ago
+
+# Those who have a visit in the other scene, too.
+OTHER_NAMES = {
+    "Marie-Ève Tremblay": "Simone Archambault",
+    "Daniel Okafor": "Tom Delaney",
+    "Luc Gagnon": "Pierre Lemieux",
+    "Ines Ferreira": "Rosa Almeida",
+    "Harpreet Singh": "Gurdeep Gill",
+    "Noor Haddad": "Leila Mansour",
+    "Kofi Mensah": "Ama Boateng",
+}
+HELD = ("Jonas Weber", "Aiko Tanaka", "Fatima Noor", "Ben Carver", "Lucia Rossi", "Owen Hughes")
 
 
 def busy_clinic(day: date | None = None) -> SimpleNamespace:
     """``day``: the one that the day's pages show; by default tomorrow."""
     scene = morning()
     downtown, maria, head = scene.division, scene.maria, scene.head
-    scene.today = fill_day(downtown, day, others=("Dr. Ada Osei", "Dr. Boyd Chen"))
+    scene.today = fill_day(
+        downtown, day, others=("Dr. Ada Osei", "Dr. Boyd Chen"), named=OTHER_NAMES
+    )
     scene.mei = make_user("mei", downtown, scene.coast, first_name="Mei", last_name="Lin")
     head.is_staff = head.is_superuser = True
     head.first_name, head.last_name, head.email = "Ada", "Osei", "ada@example.org"
@@ -54,8 +72,11 @@ def busy_clinic(day: date | None = None) -> SimpleNamespace:
     _worked_together(scene)
     _always_the_same(scene)
     _observing(scene)
-    for place in (downtown, scene.coast):
-        weeks(place)
+    seven = {"hour": 7, "minute": 4, "second": 0}
+    for place, last in ((downtown, 3), (scene.coast, 0)):
+        zone = ZoneInfo(place.time_zone)
+        weeks(place, timezone.now().astimezone(zone).replace(**seven), [*OPENED[:-1], last])
+    Connection.objects.filter(side="oncall").update(last_answer_at=timezone.now() - ANSWERED)
     _told(maria)
     make_delivery(
         downtown.oncall, event=Delivery.ASKED_HERE, remote_id=scene.agreed.oncall.remote_id
@@ -117,11 +138,11 @@ def live_through(pair):
     )
 
 
-def weeks(division) -> None:
+def weeks(division, now: datetime | None = None, every: Sequence[int] = OPENED) -> None:
     """A statement of each morning up to today's; one morning is missing."""
-    now = timezone.now()
+    now = now or timezone.now()
     observes = [["observes", {}]] if division.mode == "observe" else []
-    for number, opened in enumerate(reversed(OPENED)):
+    for number, opened in enumerate(reversed(every)):
         at = now - timedelta(days=number)
         if number == 11:
             continue
@@ -158,7 +179,7 @@ def _written_by_itself(scene) -> None:
         _push(pair, plan, now - timedelta(hours=4 + number), kind="create")
     for number in range(23):
         start = soon(60 * 26 + 25 * number)
-        pair = make_pair(scene.coast, start=start, patient=f"Held {number}")
+        pair = make_pair(scene.coast, start=start, patient=HELD[number % 6])
         later = make_plan(
             values={"when": when(start + timedelta(hours=1))}, mails=("x@example.org",)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -63,8 +64,17 @@ def clinic_day(day: date | None = None) -> SimpleNamespace:
     return scene
 
 
-def fill_day(division, day: date | None = None, *, others: tuple[str, str]) -> SimpleNamespace:
-    """The day of a division that has one provider: with two more, and every way a visit can stand."""
+def fill_day(
+    division,
+    day: date | None = None,
+    *,
+    others: tuple[str, str],
+    named: Mapping[str, str] | None = None,
+) -> SimpleNamespace:
+    """The day of a division that has one provider: with two more, and every way a visit can stand.
+
+    ``named``: other names for some of the patients.
+    """
     ada = division.providers.get()
     boyd, mathilde = (
         add_provider(division, name, 5000001 + number) for number, name in enumerate(others)
@@ -72,6 +82,7 @@ def fill_day(division, day: date | None = None, *, others: tuple[str, str]) -> S
     day = day or timezone.now().astimezone(TORONTO).date() + timedelta(days=1)
 
     def visit(provider, clock, patient, **fields):
+        patient = (named or {}).get(patient, patient)
         email = patient.split()[0].casefold() + "@example.org"
         pair = make_pair(division, start=at(day, clock), patient=patient, email=email, **fields)
         return with_provider(pair, provider)

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from appointments.models import Push
 from tests.browser.clinic import being_set_up, busy_clinic
 from tests.browser.conftest import PHONE, sign_in
 from tests.browser.pages import ADMIN, DAILY, SETUP, WORK, at
 from tests.browser.shrinking import shrunk
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-NOW: Final = datetime(2026, 11, 17, 9, 12, 30, tzinfo=ZoneInfo("America/Toronto"))  # a Tuesday
+TODAY: Final = date(2026, 11, 17)  # a Tuesday
 FOLDER: Final = Path(
     os.environ.get("PICTURES", "") or Path(__file__).resolve().parents[2] / "docs/images"
 )
@@ -33,6 +33,7 @@ MOST_BYTES_OF_ALL: Final = 2_500_000
 RECEPTION: Final = {
     "overview": DAILY["home"],
     "queue": DAILY["queue"],
+    "brake": DAILY["queue"],
     "together": DAILY["together"],
     "day": DAILY["day"],
     "sheet": DAILY["day_sheet"],
@@ -65,14 +66,20 @@ ADMINISTRATOR: Final = {
 }
 
 
+def standing_still():
+    """9:20 in Toronto. Runs as if it stood in ``django.utils.timezone``."""
+    return datetime(2026, 11, 17, 14, 20, 30, tzinfo=timezone.utc)  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timezone, "now", lambda: NOW.astimezone(ZoneInfo("UTC")))
+    # Models hold the function itself as a default, so the function is changed and not its name.
+    monkeypatch.setattr(timezone.now, "__code__", standing_still.__code__)
 
 
 @pytest.fixture
 def clinic(clock, live_server):
-    return busy_clinic(NOW.date())
+    return busy_clinic(TODAY)
 
 
 @pytest.fixture
@@ -94,6 +101,7 @@ def take(page: Page, name: str) -> None:
 
 
 def test_pictures_of_the_queue(desk, context, live_server, clinic):
+    Push.objects.filter(status="held").delete()  # an ordinary morning
     sign_in(context, live_server, clinic.maria)
     for scheme, tail in (("light", ""), ("dark", "-dark")):
         desk.emulate_media(color_scheme=scheme)
