@@ -82,11 +82,13 @@ def busy_clinic(day: date | None = None) -> SimpleNamespace:
         downtown.oncall, event=Delivery.ASKED_HERE, remote_id=scene.agreed.oncall.remote_id
     )
     scene.event = AuditEvent.objects.filter(pair=scene.agreed).get()
+    downtown.policy = {**downtown.policy, "oncall_to_emr": {"type": "auto"}}
+    downtown.save()
     scene.rule = LearnedRule.objects.create(
         division=downtown,
         source="oncall",
-        subject="when",
-        before="ask",
+        subject="type",
+        action="use_oncall",
         same=7,
         contrary=0,
         user=head,
@@ -226,7 +228,7 @@ def _always_the_same(scene) -> None:
     for number, patient in enumerate(
         ("Elena Petrova", "Ivan Horvat", "Ruth Klein", "Omar Aziz", "Priya Raman")
     ):
-        _settle(_moved(scene, 60 * 70 + number, patient), "use_oncall", scene.mei)
+        _settle(_moved(scene, 60 * 76 + 30 * number, patient), "use_oncall", scene.mei)
     lone = make_pair(
         scene.coast, sides=("emr",), start=soon(60 * 80), patient="Luc Gagnon", email=""
     )

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from django.utils import timezone
@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from appointments.models import Push
 from tests.browser.clinic import being_set_up, busy_clinic
 from tests.browser.conftest import PHONE, sign_in
-from tests.browser.pages import ADMIN, DAILY, SETUP, WORK, at
+from tests.browser.pages import ADMIN, DAILY, SETUP, WORK, Open, at
 from tests.browser.shrinking import shrunk
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -29,17 +29,28 @@ FOLDER: Final = Path(
 SIZE: Final = {"width": 1200, "height": 800}
 MOST_BYTES: Final = 150_000
 MOST_BYTES_OF_ALL: Final = 2_500_000
+
+
+def below(open_page: Open, part: str) -> Open:
+    """The page from that part of it on."""
+
+    def opened(page: Page, clinic: Any) -> None:
+        open_page(page, clinic)
+        page.locator(part).evaluate("part => part.scrollIntoView()")
+
+    return opened
+
+
 # File → the page of ``pages.py``, as reception sees it.
 RECEPTION: Final = {
     "overview": DAILY["home"],
-    "queue": DAILY["queue"],
     "brake": DAILY["queue"],
     "together": DAILY["together"],
-    "day": DAILY["day"],
+    "day": below(DAILY["day"], ".picture"),
     "sheet": DAILY["day_sheet"],
     "visits": DAILY["visits"],
     "visit": DAILY["visit"],
-    "history": DAILY["visit, as it was"],
+    "history": below(DAILY["visit, as it was"], "#then"),
     "why": DAILY["visit_why"],
     "find": DAILY["find, found"],
     "support": DAILY["visit_support"],
