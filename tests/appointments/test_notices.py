@@ -106,6 +106,7 @@ def test_only_people_who_may_settle_there_and_can_be_reached_are_told(division, 
     make_user("operator", is_superuser=True, email="operator@example.org")
     make_user("head", division, role=Role.ADMINISTRATOR, email="head@example.org")
     differs(division)
+    assert urgent.make_due(NINE) == 2
     minute()
     told = sorted(one.to[0] for one in mail.outbox)
     assert told == ["head@example.org", "maria@example.org"]
