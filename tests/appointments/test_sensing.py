@@ -117,7 +117,12 @@ def test_divisions_of_one_connection_and_one_contact_get_one_mail(division):
 
 
 def test_the_overview_tells_a_silence_once_to_people_of_any_of_its_divisions(division):
-    uptown = make_division("Uptown", oncall=division.oncall, time_zone="America/Vancouver")
+    uptown = make_division(
+        "Uptown",
+        oncall=division.oncall,
+        time_zone="America/Vancouver",
+        contact="up@example.org",
+    )
     webhooks(division, until=FRIDAY - timedelta(hours=5))
     visit_at(division, FRIDAY)
     sensing.look(FRIDAY)
