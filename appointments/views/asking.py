@@ -92,7 +92,7 @@ def _under(status: str, now: datetime) -> Q:
     rows = Q(status__in=QueueStatus.ROWS[status])
     if status == QueueStatus.SETTLED:
         return rows
-    asleep = Q(sleeping(now))
+    asleep = sleeping(now)
     return rows & (asleep if status == QueueStatus.SNOOZED else ~asleep)
 
 

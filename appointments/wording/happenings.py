@@ -100,6 +100,7 @@ VERBS: Final[dict[str, Promise]] = {
     "delivery_retried": gettext_lazy("had a webhook read again"),
     "history_pruned": gettext_lazy("deleted old history of visits"),
     "restored": gettext_lazy("began afresh after a restored database"),
+    "connection_tested": gettext_lazy("tested a connection"),
     "connection_resumed": gettext_lazy("resumed a connection"),
     "division_followed": gettext_lazy("set a division to observe"),
     "division_rechecked": gettext_lazy("had a division compared afresh"),

@@ -400,12 +400,6 @@ def test_only_who_settles_may_ask_and_only_their_systems(client, division):
     assert Mismatch.objects.count() == 0
 
 
-def test_a_persons_wish_is_no_sign_of_life_of_webhooks(client, division):
-    make_delivery(division.oncall, received_at=timezone.now() - timedelta(days=2))
-    Delivery.objects.create(connection=division.oncall, event=Delivery.ASKED_HERE, remote_id="1")
-    assert "the last webhook came 2 days ago" in client.get(reverse("home")).content.decode()
-
-
 def test_only_an_id_goes_out(division):
     assert searching.askable_id("Ana-Souza", division.emr) == ""
     assert searching.askable_id("Appointment/a7-b", division.emr) == "a7-b"
