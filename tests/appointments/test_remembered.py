@@ -223,8 +223,8 @@ def test_same_patient_is_revoked_without_parting_them(division, client, maria):
     assert Mismatch.objects.unsettled().get().kind == "patient_differs"
 
 
-def test_an_unreadable_record_that_was_left_is_listed_again(division, client, maria):
-    row = make_mismatch(
+def unreadable(division):
+    return make_mismatch(
         division,
         kind="unreadable",
         code="unreadable",
@@ -233,7 +233,23 @@ def test_an_unreadable_record_that_was_left_is_listed_again(division, client, ma
         groups={},
         details={"side": "emr", "why": "no time"},
     )
-    settle(row, "leave_different", maria)
+
+
+def test_leaving_an_unreadable_record_is_recorded(division, maria):
+    row = settle(unreadable(division), "leave_different", maria)
+    event = AuditEvent.objects.get(verb="resolved")
+    assert (event.user, event.division, event.pair) == (maria, division, None)
+    assert event.subjects == [f"mismatch {row.pk}"]
+    assert event.details == {
+        "action": "leave_different",
+        "kind": "unreadable",
+        "target": "",
+        "mismatch": row.pk,
+    }
+
+
+def test_an_unreadable_record_that_was_left_is_listed_again(division, client, maria):
+    row = settle(unreadable(division), "leave_different", maria)
     revoke(client, row.decisions.get())
     row.refresh_from_db()
     assert (row.status, row.closed_because) == ("open", "")
