@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 from typing import Any, Self
 
@@ -259,6 +260,17 @@ class Delivery(models.Model):
 
 class Refusal(models.Model):
     """How many webhook requests were refused, by day and reason; nothing else of them is kept."""
+
+    class Reason(enum.StrEnum):
+        """Why; ``wording`` has the words of each."""
+
+        TOKEN = "token"  # noqa: S105 - the reason, no token
+        RATE = "rate"  # too many wrong tokens of one address
+        METHOD = "method"
+        TYPE = "type"  # not called JSON
+        TOO_LARGE = "too_large"
+        MALFORMED = "malformed"  # no JSON object with an event
+        URL = "url"
 
     day = models.DateField()
     reason = models.CharField(max_length=40)

@@ -119,7 +119,7 @@ def test_the_overview_names_what_needs_somebody_and_what_to_do(client, division)
     division.emr.last_answer_at = timezone.now() - timedelta(hours=2)
     division.emr.save()
     failed = make_push(make_pair(division), status="failed", error_code="rejected")
-    Refusal.objects.create(day=timezone.now().date(), reason="wrong_token", count=3)
+    Refusal.objects.create(day=timezone.now().date(), reason="token", count=3)
     page = text(client, "home")
     for sentence in (
         "OnCall refused the API key.",

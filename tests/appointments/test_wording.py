@@ -15,9 +15,18 @@ from appointments import wording
 from appointments.core.compare import Change
 from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.policy import GateStop, Mode
-from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
+from appointments.models import (
+    AuditEvent,
+    Connection,
+    Delivery,
+    Division,
+    Mismatch,
+    Push,
+    Refusal,
+    Run,
+)
 from appointments.wording import reasons
-from appointments.wording.happenings import PUSH_STATES, VERBS
+from appointments.wording.happenings import PUSH_STATES, REFUSALS, VERBS
 from appointments.wording.scopes import SCOPES
 from tests.make import make_choice, make_plan, when
 
@@ -358,6 +367,19 @@ def test_pushes_runs_deliveries_and_events_are_told_in_sentences():
 )
 def test_time_to_a_visit(minutes, text):
     assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
+
+
+def test_every_reason_for_which_webhooks_are_refused_has_its_words():
+    assert set(REFUSALS) == set(Refusal.Reason)
+    said = {wording.refusal_sentence(reason, 2) for reason in Refusal.Reason}
+    assert len(said) == len(Refusal.Reason)
+
+
+def test_refused_webhooks_are_told_in_the_singular_too():
+    assert [wording.refusal_sentence("type", n) for n in (1, 2)] == [
+        "1 request not declared as JSON",
+        "2 requests not declared as JSON",
+    ]
 
 
 def test_every_verb_of_the_audit_trail_has_words():
