@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -86,18 +87,11 @@ def _from_today(rows: QuerySet[Pair], divisions: list[Division], now: datetime) 
     """What starts today or later, each division by its own calendar."""
     wanted = Q(pk__in=[])
     for key in {division.time_zone for division in divisions}:
-        zone = wording.zone_of(_In(key))
+        zone = ZoneInfo(key)
         first, _last = day_bounds(now.astimezone(zone).date(), zone)
         wanted |= Q(division__time_zone=key, oncall__start__gte=first)
         wanted |= Q(division__time_zone=key, emr__start__gte=first)
     return rows.filter(wanted)
-
-
-class _In:
-    """A row in a zone, for ``wording.zone_of``."""
-
-    def __init__(self, time_zone: str) -> None:
-        self.division = Division(time_zone=time_zone)
 
 
 def _listed(rows: QuerySet[Pair]) -> QuerySet[Pair]:

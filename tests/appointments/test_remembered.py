@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +111,13 @@ def test_it_is_filtered_by_state_decision_and_person(division, client, maria, he
     assert [title for title, *_ in shown(client, action="by_hand")] == ["Ben Okafor"]
     assert [title for title, *_ in shown(client, who=maria.pk)] == ["Ana Souza"]
     assert (shown(client, state="ended"), len(shown(client, state="all"))) == ([], 2)
+
+
+def test_a_word_whose_question_is_deleted_keeps_the_divisions_clock(division, client, maria):
+    row = settle(possible(division), "not_a_match", maria)
+    Mismatch.objects.filter(pk=row.pk).delete()
+    Decision.objects.update(made_at=datetime(2026, 1, 15, 17, tzinfo=UTC))
+    assert "12:00 EST" in page(client).content.decode()
 
 
 def test_another_division_sees_nothing_and_may_revoke_nothing(division, maria):

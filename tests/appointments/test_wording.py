@@ -369,6 +369,17 @@ def test_time_to_a_visit(minutes, text):
     assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
 
 
+def test_the_zone_is_that_of_the_division_itself_or_of_a_rows():
+    division = Division(time_zone="America/Vancouver")
+    found = [wording.zone_of(about).key for about in (division, Push(division=division), Push())]
+    assert found == ["America/Vancouver", "America/Vancouver", "UTC"]
+
+
+def test_the_zone_of_what_cannot_be_in_a_division_is_refused():
+    with pytest.raises(AttributeError):
+        wording.zone_of(Run())
+
+
 def test_every_reason_for_which_webhooks_are_refused_has_its_words():
     assert set(REFUSALS) == set(Refusal.Reason)
     said = {wording.refusal_sentence(reason, 2) for reason in Refusal.Reason}
