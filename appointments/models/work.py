@@ -221,6 +221,12 @@ class Push(models.Model):
         return f"push {self.pk}: {self.operation} in {self.side}"
 
 
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def webhooks(self) -> Self:
+        """What a system sent by itself: a person's wish says nothing of how its webhooks come."""
+        return self.exclude(event=Delivery.ASKED_HERE)
+
+
 class Delivery(models.Model):
     """One hint that a visit is to be read: a webhook request as it arrived, or a person's wish.
 
@@ -245,6 +251,8 @@ class Delivery(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "deliveries"

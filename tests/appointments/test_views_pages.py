@@ -248,6 +248,12 @@ def test_a_viewer_cannot_try_anything_again(division):
     assert client.post(reverse("delivery_retry", args=[delivery.pk])).status_code == 404
 
 
+def test_a_persons_wish_is_not_listed_as_a_webhook(client, division):
+    make_delivery(division.oncall, event=Delivery.ASKED_HERE)
+    page = text(client, "deliveries")
+    assert ("asked_here" in page, "No webhook has come yet." in page) == (False, True)
+
+
 def test_a_webhook_that_failed_can_be_read_again(client, division):
     delivery = make_delivery(division.oncall, status="failed", attempts=24, error="No answer.")
     assert "No answer." in text(client, "deliveries")
