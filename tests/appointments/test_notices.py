@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -195,7 +196,7 @@ def test_the_hour_is_that_of_the_first_divisions_clock(maria):
 def test_a_digest_holds_numbers_kinds_times_and_links_only(division, maria, settings):
     settings.PORTAL_URL = "https://portal.example.org"
     choose(maria, digest_hour=9, urgent=False)
-    people = {"patient": "Noor Haddad", "email": "noor@example.org"}
+    people: dict[str, Any] = {"patient": "Noor Haddad", "email": "noor@example.org"}
     differs(division, **people)
     differs(division, 3000, **people)
     differs(division, kind="moved", **people)
