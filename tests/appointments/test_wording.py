@@ -212,6 +212,30 @@ def test_reasons_read_as_a_receptionist_would_say_them(mismatch, expected, time_
     assert wording.reason_sentence(mismatch) == expected
 
 
+CANCELLED_AND_SEEN = {
+    "policy_asks": "Cancelled in OnCall, seen at 09:12, still booked in the EMR; "
+    "Downtown wants to be asked about this.",
+    "removed": "Removed in OnCall as entered in error, seen at 09:12, but still booked in the EMR.",
+    "cancelled_and_edited": "Cancelled in OnCall, seen at 09:12, but changed since in the EMR.",
+    "uncancelled": "Was cancelled on both sides, and is booked again in the EMR, seen at 09:30.",
+    "gone": "No longer found in OnCall, but still booked in the EMR.",
+    "moved": "Cancelled in OnCall and booked there again for 10:30 with the same patient and "
+    "provider, seen at 09:12; the EMR still has 10:00.",
+}
+
+
+@pytest.mark.parametrize("code", CANCELLED_AND_SEEN)
+def test_a_cancellation_says_when_it_was_seen(code, time_machine):
+    time_machine.move_to(TEN, tick=False)
+    kind = {"gone": Kind.VANISHED, "removed": Kind.VANISHED, "moved": Kind.MOVED}.get(
+        code, Kind.CANCELLED_ON_ONE_SIDE
+    )
+    mismatch = row(kind, code, moved(oncall=HALF), {"side": "oncall"})
+    mismatch.oncall_seen = {"state": (TEN - timedelta(minutes=48)).isoformat()}
+    mismatch.emr_seen = {"state": (TEN - timedelta(minutes=30)).isoformat()}
+    assert wording.reason_sentence(mismatch) == CANCELLED_AND_SEEN[code]
+
+
 def test_an_hour_that_a_clock_change_repeats_is_told_apart():
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     groups = moved(oncall=first + timedelta(hours=1), emr=first, before=None)
