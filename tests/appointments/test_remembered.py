@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from appointments import resolution
+from appointments.gathering.claims import identity_subject
 from appointments.mismatches import compare_pair
 from appointments.models import (
+    Appointment,
     AuditEvent,
     Decision,
     LearnedRule,
@@ -220,7 +222,18 @@ def test_revoking_not_the_same_suggests_them_again(division, client, maria):
     assert row.kind not in {m.kind for m in Mismatch.objects.unsettled()}
     revoke(client, told)
     assert row.kind in {m.kind for m in Mismatch.objects.unsettled()}
-    assert Pair.objects.due(timezone.now()).count() == 2
+
+
+def test_revoking_not_the_same_joins_what_belongs_together_at_once(division, client, maria):
+    settle(possible(division), "not_a_match", maria)
+    oncall = Appointment.objects.get(side="oncall")
+    Appointment.objects.filter(side="emr").update(reference=oncall.remote_id)
+    told = Decision.objects.get(action="not_a_match")
+    told.subject = identity_subject(oncall, Appointment.objects.get(side="emr"))
+    told.save()
+    revoke(client, told)
+    assert Pair.objects.get().linked_by == "reference"
+    assert not Pair.objects.due(timezone.now()).exists()
 
 
 def test_same_patient_is_revoked_without_parting_them(division, client, maria):
