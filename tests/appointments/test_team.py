@@ -36,7 +36,7 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-QUEUE_QUERIES, HEARTBEAT_QUERIES = 23, 8
+QUEUE_QUERIES, HEARTBEAT_QUERIES = 26, 8
 TORONTO = ZoneInfo("America/Toronto")
 
 
