@@ -411,10 +411,10 @@ def test_the_queue_asks_the_same_however_many_are_shared(
         look(signed_in(mei), row.pk)
 
     work_on(moved(division))
-    client.get(reverse("queue"))
     for number in (1, 6):
         for _ in range(number - 1):
             work_on(moved(division))
+        client.get(reverse("queue"))  # what is shown for the first time is noted
         with django_assert_num_queries(QUEUE_QUERIES):
             client.get(reverse("queue"))
 
