@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from appointments import nudges, remotes
 from appointments.models import Connection, Delivery, Refusal
+from appointments.models.encrypted import CannotDecrypt
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import Side
 
@@ -96,15 +97,27 @@ def keep(connection: Connection, hint: Hint) -> Delivery:
 
 
 def connection_of(token: str, address: str) -> Connection:
-    """The OnCall connection whose token this is. Compares with all of them, in constant time."""
+    """The OnCall connection whose token this is. Compares with all of them, in constant time.
+
+    Raises CannotDecrypt where it could be that of one whose credentials cannot be read: a server error, after
+    which the sender may come again, not a refusal.
+    """
     found = None
+    unread: CannotDecrypt | None = None
     given = token.encode("utf-8", "replace")
     for connection in Connection.objects.filter(side=Side.ONCALL):
-        for known in tokens_of(connection):
+        try:
+            tokens = tokens_of(connection)
+        except CannotDecrypt as error:
+            unread = error
+            continue
+        for known in tokens:
             if hmac.compare_digest(known.encode("utf-8", "replace"), given):
                 found = found or connection
     if found is not None:
         return found
+    if unread is not None:
+        raise unread
     if wrong_tokens_from(address) > WRONG_TOKENS:
         raise Refused(429, Refusal.Reason.RATE, "Too many requests with a wrong token.")
     raise Refused(404, Refusal.Reason.TOKEN, "Not found.")

@@ -36,6 +36,7 @@ from appointments.views.access import (
     settles_in,
     signed_in,
 )
+from appointments.views.team_blocks import note_text
 
 MOST_COMPARED: Final = 1000  # visits: some ten seconds
 MOST_LISTED: Final = 20  # answers of a back-test
@@ -125,7 +126,7 @@ def _memories(rows: list[Decision], settles: frozenset[int]) -> list[Memory]:
     notes: dict[int, list[str]] = {}
     asked_about = [row.mismatch_id for row in rows if row.mismatch_id]
     for note in Note.objects.filter(mismatch__in=asked_about):
-        notes.setdefault(note.mismatch_id, []).append(f"{note.text} ({note.author})")
+        notes.setdefault(note.mismatch_id, []).append(f"{note_text(note)} ({note.author})")
     return [_memory(row, settles, notes.get(row.mismatch_id or 0, [])) for row in rows]
 
 

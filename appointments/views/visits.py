@@ -24,6 +24,7 @@ from appointments.core.values import Unmapped, interpret
 from appointments.forms import SearchForm, VisitFilter, day_bounds, search_pairs
 from appointments.gathering import Gatherer
 from appointments.models import Appointment, Division, Mismatch, Pair
+from appointments.models.encrypted import CannotDecrypt
 from appointments.views.access import (
     administers,
     divisions_of,
@@ -180,12 +181,19 @@ def visit_raw(request: HttpRequest, pair_id: int) -> HttpResponse:
         raise Http404
     audit.record(verb="raw_viewed", user=request.user, pair=pair, subjects=[pair.pk])
     raws = [
-        (wording.side_name(side.value), json.dumps(row.raw, indent=2, ensure_ascii=False))
+        (wording.side_name(side.value), _raw_text(row))
         for side in Side
         if (row := pair.half(side)) is not None
     ]
     context = {"pair": pair, "raws": raws, "row": visit_row(pair)}
     return render(request, "appointments/visit_raw.html", context)
+
+
+def _raw_text(row: Appointment) -> str:
+    try:
+        return json.dumps(row.raw, indent=2, ensure_ascii=False)
+    except CannotDecrypt:
+        return wording.sealed_text()
 
 
 def _pair(request: HttpRequest, pair_id: int) -> Pair:

@@ -183,5 +183,12 @@ def sentence(text: str) -> str:
     return ended[:1].upper() + ended[1:]
 
 
+def sealed_text() -> str:
+    """In place of what is stored encrypted and fits no key."""
+    return _(
+        "This cannot be decrypted: CREDENTIALS_KEY lacks the key it was stored with. Tell whoever runs the portal."
+    )
+
+
 def visits_text(count: int) -> str:
     return ngettext("%(count)d visit", "%(count)d visits", count) % {"count": count}
