@@ -101,7 +101,7 @@ def counts_of(found: QuerySet[Mismatch], now: datetime, *, since: int = 0) -> Co
     wanted: dict[str, Any] = {
         key: Count("pk", filter=_under(key, now), distinct=True) for key in QueueStatus.ROWS
     }
-    fresh = Q(status=Mismatch.Status.OPEN, pk__gt=since)
+    fresh = Q(status=Mismatch.Status.OPEN, pk__gt=since) & ~Q(sleeping(now))
     numbers = found.order_by().aggregate(
         **wanted, newest=Max("pk"), fresh=Count("pk", filter=fresh, distinct=True)
     )

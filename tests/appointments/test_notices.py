@@ -214,7 +214,7 @@ def test_a_digest_holds_numbers_kinds_times_and_links_only(division, maria, sett
     )  # fmt: skip
     assert minute() == 1
     (one,) = mail.outbox
-    assert one.subject == "Fri 27 Nov: 3 differences open"
+    assert one.subject == "Fri 27 Nov: 3 differences to decide"
     assert one.body == (
         "Downtown\n"
         "- Not clear. Fri 27 Nov 07:00 EST: 1 of 3 visits of the next 14 days agree on both sides; "
