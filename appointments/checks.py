@@ -64,7 +64,7 @@ def check_connections(databases: Sequence[str] | None = None, **_: Any) -> Itera
             text = f'{side}.{name}: there is no adapter "{adapter}".'
             messages.append(Error(text, hint=hint, id="appointments.E003"))
         try:
-            Connection.objects.values_list("credentials", flat=True).get(pk=key)
+            _ = Connection.objects.only("credentials").get(pk=key).credentials
         except ImproperlyConfigured:
             hint = "Add the key they were stored with to CREDENTIALS_KEY."
             text = f"{side}.{name}: the stored credentials cannot be decrypted."

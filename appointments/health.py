@@ -151,7 +151,7 @@ def push_samples() -> Iterable[Sample]:
 
 
 def delivery_samples() -> Iterable[Sample]:
-    yield {}, Delivery.objects.filter(status=Delivery.Status.STORED).count()
+    yield {}, Delivery.objects.webhooks().filter(status=Delivery.Status.STORED).count()
 
 
 def sweep_samples(now: datetime) -> Iterable[Sample]:

@@ -18,6 +18,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from appointments.models import Connection, Division, RequestBudget
+from appointments.models.encrypted import CannotDecrypt
 from appointments.oncall.client import OnCallAdapter
 from appointments.resting import Considerate, Door, is_failing, wake
 from emr_adapters.base import Adapter, AdapterConfig, Capabilities
@@ -62,10 +63,14 @@ def adapter_for(
 
 
 def config_for(connection: Connection) -> AdapterConfig:
+    try:
+        stored = connection.credentials
+    except CannotDecrypt:
+        raise NotConfigured(
+            "The stored credentials cannot be decrypted: they have to be entered again."
+        ) from None
     secrets = {
-        name: resolve_secret(value)
-        for name, value in connection.credentials.items()
-        if isinstance(value, str)
+        name: resolve_secret(value) for name, value in stored.items() if isinstance(value, str)
     }
     return AdapterConfig(dict(connection.settings), secrets, oncall_region(connection))
 

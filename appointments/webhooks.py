@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from appointments import nudges, remotes
 from appointments.models import Connection, Delivery, Refusal
+from appointments.models.encrypted import CannotDecrypt
 from emr_adapters.errors import NotConfigured
 from emr_adapters.records import Side
 
@@ -41,7 +42,7 @@ class Refused(Exception):
     """``reason`` is counted and shown; ``words`` are the answer."""
 
     status: int
-    reason: str
+    reason: Refusal.Reason
     words: str
 
 
@@ -56,7 +57,7 @@ class Hint:
 @never_cache
 def receive(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
-        count_refusal("method")
+        count_refusal(Refusal.Reason.METHOD)
         return HttpResponseNotAllowed(["POST"])
     try:
         connection = connection_of(token, request.META.get("REMOTE_ADDR", ""))
@@ -96,18 +97,30 @@ def keep(connection: Connection, hint: Hint) -> Delivery:
 
 
 def connection_of(token: str, address: str) -> Connection:
-    """The OnCall connection whose token this is. Compares with all of them, in constant time."""
+    """The OnCall connection whose token this is. Compares with all of them, in constant time.
+
+    Raises CannotDecrypt where it could be that of one whose credentials cannot be read: a server error, after
+    which the sender may come again, not a refusal.
+    """
     found = None
+    unread: CannotDecrypt | None = None
     given = token.encode("utf-8", "replace")
     for connection in Connection.objects.filter(side=Side.ONCALL):
-        for known in tokens_of(connection):
+        try:
+            tokens = tokens_of(connection)
+        except CannotDecrypt as error:
+            unread = error
+            continue
+        for known in tokens:
             if hmac.compare_digest(known.encode("utf-8", "replace"), given):
                 found = found or connection
     if found is not None:
         return found
+    if unread is not None:
+        raise unread
     if wrong_tokens_from(address) > WRONG_TOKENS:
-        raise Refused(429, "rate", "Too many requests with a wrong token.")
-    raise Refused(404, "token", "Not found.")
+        raise Refused(429, Refusal.Reason.RATE, "Too many requests with a wrong token.")
+    raise Refused(404, Refusal.Reason.TOKEN, "Not found.")
 
 
 def tokens_of(connection: Connection) -> list[str]:
@@ -137,11 +150,13 @@ def wrong_tokens_from(address: str) -> int:
 def check_media_type(request: HttpRequest) -> None:
     declared = (request.content_type or "").lower()
     if declared and "json" not in declared and not declared.startswith("text/"):
-        raise Refused(415, "type", "The body must be JSON.")
+        raise Refused(415, Refusal.Reason.TYPE, "The body must be JSON.")
 
 
 def read_body(request: HttpRequest) -> bytes:
-    too_large = Refused(413, "too_large", f"The body is larger than {MOST_BYTES} bytes.")
+    too_large = Refused(
+        413, Refusal.Reason.TOO_LARGE, f"The body is larger than {MOST_BYTES} bytes."
+    )
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdecimal() and int(declared) > MOST_BYTES:
         raise too_large
@@ -153,7 +168,7 @@ def read_body(request: HttpRequest) -> bytes:
         else:
             body = request.read(MOST_BYTES + 1)
     except (UnreadablePostError, OSError):
-        raise Refused(400, "malformed", "The body could not be read.") from None
+        raise Refused(400, Refusal.Reason.MALFORMED, "The body could not be read.") from None
     if len(body) > MOST_BYTES:
         raise too_large
     return body
@@ -164,20 +179,22 @@ def read_hint(raw: bytes) -> Hint:
         body = json.loads(raw)
         json.dumps(body)  # it is kept: nested too deeply, it could not be
     except (ValueError, RecursionError):
-        raise Refused(400, "malformed", "The body is not JSON.") from None
+        raise Refused(400, Refusal.Reason.MALFORMED, "The body is not JSON.") from None
     if not isinstance(body, dict):
-        raise Refused(400, "malformed", "The body must be a JSON object.")
+        raise Refused(400, Refusal.Reason.MALFORMED, "The body must be a JSON object.")
     event = body.get("event")
     if not isinstance(event, str) or not event.strip():
-        raise Refused(400, "malformed", 'The body must name an "event".')
+        raise Refused(400, Refusal.Reason.MALFORMED, 'The body must name an "event".')
     return Hint(storable(event), remote_id_of(body.get("url")), body)
 
 
 def remote_id_of(url: object) -> str:
     """The number at the end of the path; the rest of the url is never used."""
     if not isinstance(url, str):
-        raise Refused(400, "url", 'The body must hold a "url".')
-    strange = Refused(400, "url", 'The path of "url" must end in /appointments/ and a number.')
+        raise Refused(400, Refusal.Reason.URL, 'The body must hold a "url".')
+    strange = Refused(
+        400, Refusal.Reason.URL, 'The path of "url" must end in /appointments/ and a number.'
+    )
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -193,7 +210,7 @@ def storable(event: str) -> str:
     return event.strip().encode("utf-8", "replace").decode().replace("\0", "")[:100]
 
 
-def count_refusal(reason: str) -> None:
+def count_refusal(reason: Refusal.Reason) -> None:
     day = timezone.now().date()
     Refusal.objects.get_or_create(day=day, reason=reason)
     Refusal.objects.filter(day=day, reason=reason).update(count=F("count") + 1)

@@ -17,7 +17,7 @@ from appointments import audit, resting
 from appointments.admin.access import ConfiguringAdmin, is_superuser
 from appointments.configuration import snapshot
 from appointments.configuration.examining import Finding, examine_connection, is_fine
-from appointments.configuration.forms.connections import SECRETS, ConnectionForm
+from appointments.configuration.forms.connections import ENTER_AGAIN, SECRETS, ConnectionForm
 from appointments.models import Connection, Division
 
 
@@ -60,6 +60,13 @@ class ConnectionAdmin(ConfiguringAdmin):
         if obj.paused_at is None:
             return "in use"
         return f"paused since {obj.paused_at:%Y-%m-%d %H:%M} UTC: {obj.paused_reason}"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        if context["adminform"].form.unreadable:
+            messages.warning(request, ENTER_AGAIN)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # --- test and resume ---
 

@@ -26,10 +26,15 @@ class RunAdmin(ReadOnlyAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ["received_at", "connection", "event", "remote_id", "status", "attempts"]
+    list_display = ["received_at", "connection", "what", "remote_id", "status", "attempts"]
     list_filter = ["status", "connection"]
     list_select_related = ["connection"]
     exclude = ["body"]
+
+    @admin.display(description="event", ordering="event")
+    def what(self, delivery: Delivery) -> str:
+        wish = delivery.event == Delivery.ASKED_HERE
+        return "asked for in SyncPortal" if wish else delivery.event
 
     def scope(self, rows: QuerySet[Any], divisions: QuerySet[Division]) -> QuerySet[Any]:
         return rows.filter(_of_connection(divisions))

@@ -211,7 +211,9 @@ class DeliveryView(ReadView):
         others = Appointment.objects.filter(
             connection=OuterRef("connection"), remote_id=OuterRef("remote_id")
         ).exclude(division__in=Division.objects.for_user(user))
-        mine = Delivery.objects.filter(~Exists(others), connection__in=connections_of(user))
+        mine = Delivery.objects.webhooks().filter(
+            ~Exists(others), connection__in=connections_of(user)
+        )
         return mine.select_related("connection").defer("body")
 
 

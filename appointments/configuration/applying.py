@@ -32,9 +32,10 @@ def _write_connection(state: ConnectionState) -> None:
     values: dict[str, Any] = {
         "adapter": state.adapter,
         "settings": dict(state.settings),
-        "credentials": dict(state.credentials),
         "requests_per_second": state.requests_per_second,
     }
+    if state.readable:
+        values["credentials"] = dict(state.credentials)
     Connection.objects.update_or_create(side=state.side, name=state.name, defaults=values)
 
 

@@ -155,7 +155,10 @@ def _read_oncall(
         settings["auth_scheme"] = scheme
     credentials = dict(stored.credentials) if stored else {}
     key = table.text(
-        "api_key", required=stored is None, problem=rules.credential_problem, secret=True
+        "api_key",
+        required=stored is None or not stored.readable,
+        problem=rules.credential_problem,
+        secret=True,
     )
     if key:
         credentials["api_key"] = key
@@ -196,6 +199,8 @@ def _read_emr(
         else:
             settings[key] = value
     _keep_credentials(inner.values, credentials, table.label, kept)
+    # What cannot be decrypted stays as it is until some are given again; ``doctor`` tells of it.
+    readable = stored is None or stored.readable or bool(credentials)
     state = ConnectionState(
         side=Side.EMR.value,
         name=name,
@@ -203,8 +208,9 @@ def _read_emr(
         settings=settings,
         credentials=credentials,
         requests_per_second=_rate(table, stored),
+        readable=readable,
     )
-    if _fine_so_far(table, before) and (clause := adapter_clause(state)):
+    if readable and _fine_so_far(table, before) and (clause := adapter_clause(state)):
         key, _, rest = clause.partition(" ")
         if key in inner.values:
             inner.wrong(key, rest)

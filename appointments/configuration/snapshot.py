@@ -12,6 +12,7 @@ from appointments.configuration.states import (
     Snapshot,
 )
 from appointments.models import Connection, Division, Membership, Provider
+from appointments.models.encrypted import opened
 
 
 def take() -> Snapshot:
@@ -45,12 +46,14 @@ def take() -> Snapshot:
 
 
 def connection_state(row: Connection) -> ConnectionState:
+    credentials = opened(row, "credentials", None)
     return ConnectionState(
         side=row.side,
         name=row.name,
         adapter=row.adapter,
         settings=row.settings,
-        credentials=row.credentials or {},
+        credentials=credentials or {},
+        readable=credentials is not None,
         requests_per_second=row.requests_per_second,
         paused=row.paused_at is not None,
     )

@@ -26,6 +26,8 @@ class ConnectionState:
     credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
     requests_per_second: float = 2.0
     paused: bool = field(default=False, repr=False, compare=False)  # no part of the configuration
+    # False: what is stored fits no key of CREDENTIALS_KEY; ``credentials`` is empty and is never written.
+    readable: bool = field(default=True, repr=False)
 
     @property
     def label(self) -> str:

@@ -16,11 +16,20 @@ from appointments import deliveries, rhythm
 from appointments.core.decisions import explain
 from appointments.core.gates import Gate, Result, Step
 from appointments.core.policy import Mode, Rules
+from appointments.core.snooze import woken_by
 from appointments.core.view import View
 from appointments.gathering import Gatherer
 from appointments.mismatches import comparing
 from appointments.mismatches.questions import REMEMBERED, covers
-from appointments.models import Appointment, Connection, Division, Mismatch, Pair
+from appointments.models import (
+    Appointment,
+    Assignment,
+    Connection,
+    Division,
+    Mismatch,
+    Pair,
+    Snooze,
+)
 from appointments.resting import rest_of
 from emr_adapters.records import Side
 
@@ -41,6 +50,8 @@ class Around(enum.StrEnum):
     COMPARED = "compared"
     DECIDED = "decided"
     QUESTION = "question"
+    ASSIGNED = "assigned"
+    SNOOZED = "snoozed"
     PUSH = "push"
 
 
@@ -84,7 +95,7 @@ def gates_of(pair: Pair, gatherer: Gatherer) -> Gates:
     rules = gatherer.rules(division)
     view = gatherer.view(pair, division)
     explained = explain(view, rules, now)
-    after = tuple(_settling(pair, explained.verdict.question))
+    after = tuple(_settling(pair, explained.verdict.question, now))
     named_by = frozenset(gatherer.named_by.get(pair.pk, ()))
     return Gates(pair, now, tuple(before), explained.steps, after, view, rules, named_by)
 
@@ -149,15 +160,30 @@ def _comparing(pair: Pair, division: Division, now: datetime) -> Iterator[Passag
 # --- after: what became of the decision ---------------------------------------------------------------
 
 
-def _settling(pair: Pair, question: Any) -> Iterator[Passage]:
+def _settling(pair: Pair, question: Any, now: datetime) -> Iterator[Passage]:
     remembered = pair.decisions.filter(action__in=REMEMBERED, ended_at=None).select_related("user")
     decision = next((d for d in remembered if covers(d, question)), None)
     if decision is not None:
         yield Passage(Around.DECIDED, Result.OUT, at=decision.made_at, row=decision)
     asked = Mismatch.objects.unsettled().filter(pair=pair)
-    mismatch = asked.select_related("division", "connection", "wave").first()
+    team = ("assignment__user", "snooze__user")
+    mismatch = asked.select_related("division", "connection", "wave", *team).first()
     if mismatch is not None:
         yield Passage(Around.QUESTION, Result.ASKS, at=mismatch.first_seen_at, row=mismatch)
+        yield from _shared(mismatch, now)
     push = pair.pushes.under_way().select_related("division").first()
     if push is not None:
         yield Passage(Around.PUSH, Result.WAITS, at=push.not_before, row=push)
+
+
+def _shared(mismatch: Mismatch, now: datetime) -> Iterator[Passage]:
+    """Who has it, and whether it is put aside: then it stands under its own tab only."""
+    assignment: Assignment | None = getattr(mismatch, "assignment", None)
+    if assignment is not None:
+        yield Passage(Around.ASSIGNED, Result.PASSED, at=assignment.at, row=assignment)
+    snooze: Snooze | None = getattr(mismatch, "snooze", None)
+    if snooze is None or snooze.ended_at is not None:
+        return
+    if woken_by(snooze.asleep, version=mismatch.version, start=mismatch.start, now=now) is None:
+        snooze.mismatch = mismatch  # with its division, for the clock
+        yield Passage(Around.SNOOZED, Result.WAITS, at=snooze.until, row=snooze)

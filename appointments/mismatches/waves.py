@@ -22,6 +22,7 @@ from appointments.core.brake import (
 )
 from appointments.gathering.waves import change_of_question, visits_of
 from appointments.models import Division, Mismatch, QuestionWave
+from appointments.models.teamwork import sleeping
 
 WINDOW: Final = timedelta(hours=1)
 ALERT: Final = "questions"
@@ -54,6 +55,11 @@ def end_small() -> None:
         if open_questions(wave).count() <= FEW:
             QuestionWave.objects.filter(pk=wave.pk).update(ended_at=timezone.now())
             alerts.alert_over(wave.division, ALERT, key=str(wave.pk))
+
+
+def awake_questions(wave: QuestionWave, now: datetime) -> QuerySet[Mismatch]:
+    """Those that the wave's one card stands for: what is put aside has its own place."""
+    return open_questions(wave).filter(~sleeping(now))
 
 
 def open_questions(wave: QuestionWave) -> QuerySet[Mismatch]:

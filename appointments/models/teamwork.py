@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from appointments.core.policy import Subject
@@ -66,23 +66,21 @@ class Snooze(models.Model):
         return Asleep(self.made_at, self.until, self.version)
 
 
-def sleeping(now: datetime) -> Exists:
-    """For rows of ``Mismatch``: put aside and not back yet; ``core.snooze.woken_by`` in the database."""
+def sleeping(now: datetime) -> Q:
+    """For rows of ``Mismatch``: put aside and not back yet; ``core.snooze.woken_by`` in the database.
+
+    From the few snoozes to their rows, not from each of ten thousand rows to its snooze.
+    """
     start = "mismatch__start"
     not_near = (
         Q(**{start: None})
         | Q(**{f"{start}__gt": now + BEFORE_VISIT})
         | Q(**{f"{start}__lte": F("made_at")})
     )
-    return Exists(
-        Snooze.objects.filter(
-            not_near,
-            mismatch=OuterRef("pk"),
-            version=OuterRef("version"),
-            ended_at=None,
-            until__gt=now,
-        )
+    asleep = Snooze.objects.filter(
+        not_near, version=F("mismatch__version"), ended_at=None, until__gt=now
     )
+    return Q(pk__in=asleep.values("mismatch"))
 
 
 class Note(models.Model):

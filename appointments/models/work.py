@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 from typing import Any, Self
 
@@ -220,6 +221,12 @@ class Push(models.Model):
         return f"push {self.pk}: {self.operation} in {self.side}"
 
 
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def webhooks(self) -> Self:
+        """What a system sent by itself: a person's wish says nothing of how its webhooks come."""
+        return self.exclude(event=Delivery.ASKED_HERE)
+
+
 class Delivery(models.Model):
     """One hint that a visit is to be read: a webhook request as it arrived, or a person's wish.
 
@@ -245,6 +252,8 @@ class Delivery(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ["-pk"]
@@ -259,6 +268,17 @@ class Delivery(models.Model):
 
 class Refusal(models.Model):
     """How many webhook requests were refused, by day and reason; nothing else of them is kept."""
+
+    class Reason(enum.StrEnum):
+        """Why; ``wording`` has the words of each."""
+
+        TOKEN = "token"  # noqa: S105 - the reason, no token
+        RATE = "rate"  # too many wrong tokens of one address
+        METHOD = "method"
+        TYPE = "type"  # not called JSON
+        TOO_LARGE = "too_large"
+        MALFORMED = "malformed"  # no JSON object with an event
+        URL = "url"
 
     day = models.DateField()
     reason = models.CharField(max_length=40)

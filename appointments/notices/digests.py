@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 
 from appointments.alerts import mail_is_set_up
 from appointments.models import Division, Mismatch, Notice, NoticeChoice, Push, Statement
+from appointments.models.teamwork import sleeping
 from appointments.notices.audience import reachable, zones_of
 from appointments.wording.values import UTC_ZONE
 
@@ -20,12 +21,13 @@ A_DAY: Final = timedelta(days=1)
 
 @dataclass(slots=True)
 class DivisionDigest:
-    """Numbers of one division. ``kinds``: open differences by kind. The last four are of the last 24 hours."""
+    """Numbers of one division. ``kinds``: differences to decide by kind. The last four are of the last 24 hours."""
 
     division: Division
     kinds: dict[str, int] = field(default_factory=dict)
     today: int = 0  # of those open, how many concern visits within 24 hours
     by_hand: int = 0
+    snoozed: int = 0  # in none of the numbers before
     held: int = 0
     failed: int = 0
     settled: int = 0
@@ -93,12 +95,19 @@ def _by_division(rows: Any) -> Iterable[tuple[int, int]]:
 
 def _count_open(found: dict[int, DivisionDigest], now: datetime) -> None:
     minute = int(now.timestamp() // 60)
-    near = Count("pk", filter=Q(start_minute__gte=minute, start_minute__lt=minute + 24 * 60))
+    asleep = Q(sleeping(now))
+    near = Q(start_minute__gte=minute, start_minute__lt=minute + 24 * 60)
     rows = Mismatch.objects.unsettled().filter(division__in=found).order_by()
-    for pk, kind, status, count, today in rows.values_list("division", "kind", "status").annotate(
-        n=Count("pk"), today=near
-    ):
+    counted = rows.values_list("division", "kind", "status").annotate(
+        n=Count("pk", filter=~asleep),
+        today=Count("pk", filter=~asleep & near),
+        snoozed=Count("pk", filter=asleep),
+    )
+    for pk, kind, status, count, today, snoozed in counted:
         entry = found[pk]
+        entry.snoozed += snoozed
+        if not count:
+            continue
         if status == Mismatch.Status.WAITING:
             entry.by_hand += count
         else:

@@ -59,9 +59,7 @@ def look(now: datetime) -> None:
 def silence_of(connection: Connection, divisions: list[Division], now: datetime) -> Silence | None:
     """None: too little is known, or nothing has ever come."""
     zone = ZoneInfo(divisions[0].time_zone)
-    rows = (
-        Delivery.objects.filter(connection=connection).exclude(event=Delivery.ASKED_HERE).order_by()
-    )
+    rows = Delivery.objects.webhooks().filter(connection=connection).order_by()
     last = rows.aggregate(at=Max("received_at"))["at"]
     if last is None:
         return None

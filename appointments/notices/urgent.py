@@ -1,7 +1,8 @@
 """Open differences that nobody has been shown although their visit is near: a bar, a browser notice, a mail.
 
-*Shown* means its card in the queue or its visit's page, since it appeared. A list of visits, an API client or
-a page that refreshes itself opens nothing.
+*Shown* means its card in the queue or its visit's page, since it appeared or came back from being put aside
+(two hours before the visit at the latest). A list of visits, an API client or a page that refreshes itself
+opens nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from appointments.alerts import mail_is_set_up
 from appointments.models import Mismatch, Notice, Opening
+from appointments.models.teamwork import sleeping
 from appointments.notices.audience import settle_there
 
 WITHIN: Final = timedelta(hours=2)
@@ -43,6 +45,7 @@ def note_opened(page: str, subjects: Iterable[str]) -> int:
     pairs = [int(name) for name in named if name.isdecimal()]
     others = [int(name.removeprefix(MISMATCH)) for name in named if name.startswith(MISMATCH)]
     fresh = Mismatch.objects.unsettled().filter(Q(pair__in=pairs) | Q(pk__in=others), opening=None)
+    fresh = fresh.filter(~sleeping(timezone.now()))  # it has to be seen again when it is back
     return _open(list(fresh.order_by().values_list("pk", flat=True)))
 
 

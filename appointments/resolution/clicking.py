@@ -64,20 +64,25 @@ def resolve(
         # Nothing can have claimed it yet: the transaction is not over.
         if undo_seconds != UNDO_SECONDS:
             _wait_longer(mismatch, undo_seconds)
-        audit.record(
-            verb="resolved",
-            user=user,
-            pair=Pair.objects.filter(pk=pair.pk).first(),
-            division=mismatch.division,
-            subjects=[pair.pk],
-            details={
-                "action": action,
-                "kind": mismatch.kind,
-                "target": target,
-                "mismatch": mismatch.pk,
-            },
-        )
+        _record(mismatch, action, target, user, pair=pair)
     return look_after(mismatch)
+
+
+def _record(mismatch: Mismatch, action: str, target: str, user: Any, *, pair: Pair | None) -> None:
+    """Law 10; a question without a visit names itself. Linking may have ended the row of ``pair``."""
+    audit.record(
+        verb="resolved",
+        user=user,
+        pair=Pair.objects.filter(pk=pair.pk).first() if pair else None,
+        division=mismatch.division,
+        subjects=[pair.pk if pair else f"mismatch {mismatch.pk}"],
+        details={
+            "action": action,
+            "kind": mismatch.kind,
+            "target": target,
+            "mismatch": mismatch.pk,
+        },
+    )
 
 
 def _look_again(mismatch_id: int) -> None:
@@ -231,6 +236,7 @@ def _remember_value(mismatch: Mismatch, action: str, user: Any) -> Mismatch:
     mismatch.closed_because = "left_different"
     mismatch.closed_at = timezone.now()
     mismatch.save(update_fields=["status", "closed_because", "closed_at"])
+    _record(mismatch, action, "", user, pair=None)
     return mismatch
 
 

@@ -10,9 +10,8 @@ from django.utils import timezone
 
 from appointments import audit
 from appointments.core.kinds import Action, Kind
-from appointments.gathering import Gatherer
 from appointments.gathering.claims import identity_subject, people_subject
-from appointments.mismatches import InHand, compare_pair, unlink
+from appointments.mismatches import InHand, link_and_compare, unlink
 from appointments.models import Decision, Mismatch, Pair
 from appointments.resolution.terms import NotOffered, locked
 from appointments.wording.refusals import NOT_OFFERED
@@ -28,7 +27,7 @@ def still_covers(decision: Decision) -> bool:
 
 
 def revoke(*, decision_id: int, user: Any) -> Decision:
-    """End this word; whoever it concerned is due and compared at once. Raises NotOffered."""
+    """End this word; whom it concerned is joined and compared at once. Raises NotOffered."""
     with transaction.atomic():
         decision = Decision.objects.get(pk=decision_id)
         mismatch = locked(decision.mismatch_id) if decision.mismatch_id else None
@@ -50,11 +49,7 @@ def revoke(*, decision_id: int, user: Any) -> Decision:
             subjects=due or [f"mismatch {decision.mismatch_id}"],
             details={"action": decision.action, "decision": decision.pk},
         )
-    gatherer = Gatherer(timezone.now())
-    for pair_id in due:
-        compare_pair(pair_id, gatherer)
-    # Due once more: what belongs together is joined by the next pass, which comparing alone does not do.
-    Pair.objects.filter(pk__in=due).update(recheck_at=timezone.now())
+    link_and_compare(due)
     decision.refresh_from_db()
     return decision
 

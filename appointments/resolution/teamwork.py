@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from appointments import audit
 from appointments.core.snooze import Event, Refused, Woken, end_of
-from appointments.models import Assignment, Membership, Mismatch, Note, Role, Snooze
+from appointments.models import Assignment, Membership, Mismatch, Note, Opening, Role, Snooze
 from appointments.resolution.terms import NotOffered, Stale, locked
 from appointments.wording.refusals import NOT_OFFERED, NOT_PUT_ASIDE
 
@@ -100,6 +100,9 @@ def snooze(
         values = {"version": version, "event": event.value, "until": until, "user": user}
         values |= {"made_at": now, "ended_at": None, "ended_because": ""}
         row, _made = Snooze.objects.update_or_create(mismatch=mismatch, defaults=values)
+        Opening.objects.filter(
+            mismatch=mismatch
+        ).delete()  # when it is back, nobody has seen it yet
         _record("snoozed", mismatch, user, until=until.isoformat(), event=event.value)
     return row
 

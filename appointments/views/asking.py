@@ -92,7 +92,7 @@ def _under(status: str, now: datetime) -> Q:
     rows = Q(status__in=QueueStatus.ROWS[status])
     if status == QueueStatus.SETTLED:
         return rows
-    asleep = Q(sleeping(now))
+    asleep = sleeping(now)
     return rows & (asleep if status == QueueStatus.SNOOZED else ~asleep)
 
 
@@ -101,7 +101,7 @@ def counts_of(found: QuerySet[Mismatch], now: datetime, *, since: int = 0) -> Co
     wanted: dict[str, Any] = {
         key: Count("pk", filter=_under(key, now), distinct=True) for key in QueueStatus.ROWS
     }
-    fresh = Q(status=Mismatch.Status.OPEN, pk__gt=since)
+    fresh = Q(status=Mismatch.Status.OPEN, pk__gt=since) & ~Q(sleeping(now))
     numbers = found.order_by().aggregate(
         **wanted, newest=Max("pk"), fresh=Count("pk", filter=fresh, distinct=True)
     )

@@ -56,7 +56,7 @@ def folded_questions(
 def _folded(
     wave: QuestionWave, now: datetime, settles: frozenset[int]
 ) -> tuple[datetime | None, Folded] | None:
-    members = waves.open_questions(wave)
+    members = waves.awake_questions(wave, now)
     count = members.count()
     if count <= waves.FEW:
         return None

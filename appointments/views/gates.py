@@ -121,7 +121,7 @@ def _stop(
     """Where the visit is now: what a person or the brake made of it, else what the decision says, else
     what is still awaited."""
     for passage, line in after:
-        if passage.gate in (Around.DECIDED, Around.PUSH):
+        if passage.gate in (Around.DECIDED, Around.SNOOZED, Around.PUSH):
             return line
     waits = [(p, line) for p, line in before if p.result is Result.WAITS]
     asked = any(passage.gate is Around.QUESTION for passage, _line in after)
@@ -238,6 +238,8 @@ def _around_link(passage: Passage, gates: Gates, asker: Asker) -> Link | None:
             return Link(reverse("pushes") + query, _("Open the writes"))
         case Around.QUESTION:
             return _open_question(passage.row)
+        case Around.SNOOZED:
+            return _open_question(passage.row.mismatch)
         case Around.DECIDED:
             return Link(reverse("visit", args=[gates.pair.pk]), _("Open the visit"))
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from appointments import wording
-from appointments.models import AuditEvent, Division, Mismatch, Push
+from appointments.models import Assignment, AuditEvent, Division, Mismatch, Push, Snooze
+from appointments.models.teamwork import sleeping
 from appointments.views.access import connections_of, divisions_of, record_view, signed_in
 from appointments.views.asking import by_urgency
 from appointments.views.home import Trouble, connection_troubles, worker_troubles
@@ -32,7 +34,10 @@ LOOKING = ("viewed", "raw_viewed")  # recorded too, and no decision
 
 @dataclass(frozen=True, slots=True)
 class OpenLine:
-    """One question that the next shift finds. ``plain`` is what may be copied: no patient data."""
+    """One question that the next shift finds. ``plain`` is what may be copied: no patient data.
+
+    ``who`` has it, "" for nobody; ``aside`` says of what is snoozed by whom and until when.
+    """
 
     row: Mismatch
     start: str
@@ -41,6 +46,8 @@ class OpenLine:
     kind: str
     status: str
     reason: str
+    who: str
+    aside: str
     plain: str
 
 
@@ -82,7 +89,9 @@ def handover(request: HttpRequest) -> HttpResponse:
     zone = ZoneInfo(chosen[0].time_zone if chosen else "UTC")
     ids = [division.pk for division in chosen]
     unsettled = Mismatch.objects.for_user(request.user).unsettled().filter(division__in=ids)
-    lines = [_open_line(row, now) for row in _most_urgent(unsettled, now)]
+    awake, asleep = unsettled.filter(~sleeping(now)), unsettled.filter(sleeping(now))
+    lines = _open_lines(_most_urgent(awake, now), now)
+    put_aside = _open_lines(_soonest_back(asleep), now)
     events = _decisions(ids, now - timedelta(hours=hours))
     decided = [_decided(event) for event in events[:MOST_DECIDED]]
     on_their_way = [_on_its_way(push) for push in _under_way(ids)[:MOST_ON_THEIR_WAY]]
@@ -95,19 +104,21 @@ def handover(request: HttpRequest) -> HttpResponse:
         request,
         "handover",
         [
-            *(subject_of(line.row) for line in lines),
+            *(subject_of(line.row) for line in (*lines, *put_aside)),
             *(one.event.pair_id for one in decided if one.event.pair_id),
             *(one.push.pair_id for one in on_their_way),
         ],
     )
     counts = {
-        "open": unsettled.filter(status=Mismatch.Status.OPEN).count(),
-        "by_hand": unsettled.filter(status=Mismatch.Status.WAITING).count(),
+        "open": awake.filter(status=Mismatch.Status.OPEN).count(),
+        "by_hand": awake.filter(status=Mismatch.Status.WAITING).count(),
+        "snoozed": asleep.count(),
         "decided": events.count(),
         "on_their_way": _under_way(ids).count(),
     }
     context = {
         "lines": lines,
+        "put_aside": put_aside,
         "decided": decided,
         "on_their_way": on_their_way,
         "held": held,
@@ -140,10 +151,34 @@ def _most_urgent(rows: QuerySet[Mismatch], now: datetime) -> QuerySet[Mismatch]:
     return by_urgency(needing, now).select_related("division", "connection")[:MOST_OPEN]
 
 
-def _open_line(row: Mismatch, now: datetime) -> OpenLine:
+def _soonest_back(asleep: QuerySet[Mismatch]) -> QuerySet[Mismatch]:
+    rows = asleep.order_by("snooze__until", "start_minute", "pk")
+    return rows.select_related("division", "connection")[:MOST_OPEN]
+
+
+def _open_lines(rows: Iterable[Mismatch], now: datetime) -> list[OpenLine]:
+    """Two queries more, however many: who has them, and until when they are put aside.
+
+    All of ``rows`` sleep, or none does.
+    """
+    found = list(rows)
+    has = {
+        row.mismatch_id: wording.person_name(row.user)
+        for row in Assignment.objects.filter(mismatch__in=found).select_related("user")
+    }
+    asleep = Snooze.objects.filter(mismatch__in=found, ended_at=None)
+    aside = {row.mismatch_id: row for row in asleep.select_related("user", "mismatch__division")}
+    return [_open_line(row, has.get(row.pk, ""), aside.get(row.pk), now) for row in found]
+
+
+def _open_line(row: Mismatch, who: str, snooze: Snooze | None, now: datetime) -> OpenLine:
     zone = wording.zone_of(row)
     start = row.start
     kind, status = wording.kind_label(row.kind), wording.status_label(row.status)
+    plain = [wording.plain_line(row), kind, status]
+    plain.append(_("with %(name)s") % {"name": who} if who else "")
+    aside = _aside(snooze) if snooze else ""
+    plain.append(aside.rstrip("."))
     return OpenLine(
         row=row,
         start=f"{wording.moment_text(start, zone)} {wording.zone_text(start, zone)}"
@@ -154,8 +189,16 @@ def _open_line(row: Mismatch, now: datetime) -> OpenLine:
         kind=kind,
         status=status,
         reason=wording.reason_sentence(row),
-        plain=f"{wording.plain_line(row)} · {kind} · {status}",
+        who=who,
+        aside=aside,
+        plain=" · ".join(part for part in plain if part),
     )
+
+
+def _aside(snooze: Snooze) -> str:
+    """With the latest day where it waits for something that may never come."""
+    text = wording.snooze_sentence(snooze)
+    return f"{text} {wording.snooze_rule(snooze)}" if snooze.event else text
 
 
 # --- what was decided, and what is on its way ---------------------------------------------------------
@@ -227,9 +270,10 @@ def _plain_text(context: dict[str, Any]) -> str:
     lines = [_("SyncPortal hand-over of %(made)s by %(by)s, the last %(hours)d hours") % words]
     lines.append(_("Open: %(open)d, waiting for work by hand: %(by_hand)d") % counts)
     lines += [f"- {line.plain}" for line in context["lines"]]
-    more = counts["open"] + counts["by_hand"] - len(context["lines"])
-    if more > 0:
-        lines.append("- " + ngettext("and %(n)d more", "and %(n)d more", more) % {"n": more})
+    lines += _and_more(counts["open"] + counts["by_hand"] - len(context["lines"]))
+    lines.append(_("Snoozed: %(snoozed)d") % counts)
+    lines += [f"- {line.plain}" for line in context["put_aside"]]
+    lines += _and_more(counts["snoozed"] - len(context["put_aside"]))
     lines.append(_("On its way: %(on_their_way)d") % counts)
     lines += [_plain_write(one.push) for one in context["on_their_way"]]
     lines += [
@@ -241,6 +285,12 @@ def _plain_text(context: dict[str, Any]) -> str:
     lines.append(_("Decided: %(decided)d") % counts + (f" ({said})" if said else ""))
     lines += [_plain_trouble(trouble) for trouble in context["troubles"]]
     return "\n".join(lines)
+
+
+def _and_more(more: int) -> list[str]:
+    if more <= 0:
+        return []
+    return ["- " + ngettext("and %(n)d more", "and %(n)d more", more) % {"n": more}]
 
 
 def _plain_write(push: Push) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from appointments.core.kinds import Operation
 from appointments.core.values import Codebook
 from appointments.gathering import Gatherer
 from appointments.models import AppointmentChange, Delivery, Note, Pair, Push
+from appointments.models.encrypted import opened
+from appointments.views.team_blocks import note_text
 from appointments.wording import histories
 from appointments.wording.choices import LABELS
 from appointments.wording.values import side_in_text
@@ -80,14 +83,20 @@ class Then:
 
 def history_of(request: HttpRequest, pair: Pair, gatherer: Gatherer) -> dict[str, Any]:
     """What the template ``_history.html`` shows. ``pair`` whole."""
-    changes = _changes(pair)
+    every = _changes(pair)
+    # Before one that cannot be decrypted nothing can be taken back any more.
+    changes = list(takewhile(_is_readable, every))
     pushes = list(pair.pushes.select_related("division", "user")[:MOST])
     told = _Telling(pair, gatherer, pushes)
     moments = [told.moment(change) for change in reversed(changes)]
     with_views = request.GET.get("views") == "1"
-    happenings = sorted(
-        told.happenings(changes, with_views=with_views), key=lambda one: one.at, reverse=True
-    )
+    told_of = [*told.happenings(changes, with_views=with_views)]
+    if len(changes) < len(every):
+        lost = every[len(changes)]
+        told_of.append(
+            Happening(lost.at, _("What changed until then:"), wording.sealed_text(), "sealed")
+        )
+    happenings = sorted(told_of, key=lambda one: one.at, reverse=True)
     return {
         "history": happenings,
         "moments": moments,
@@ -101,6 +110,10 @@ def _changes(pair: Pair) -> list[AppointmentChange]:
     ids = [row.pk for row in pair.halves.values()]
     rows = AppointmentChange.objects.filter(appointment__in=ids)
     return list(rows.order_by("-at", "-pk")[: MOST * 2])
+
+
+def _is_readable(change: AppointmentChange) -> bool:
+    return all(opened(change, name, None) is not None for name in ("before", "after"))
 
 
 class _Telling:
@@ -217,7 +230,7 @@ class _Telling:
     def _notes(self) -> Iterator[Happening]:
         for note in Note.objects.filter(mismatch__pair=self.pair).order_by("-at")[:MOST]:
             said = _("%(name)s noted:") % {"name": note.author}
-            yield Happening(note.at, said, str(note.text), NOTED)
+            yield Happening(note.at, said, note_text(note), NOTED)
 
     def _ended_decisions(self) -> Iterator[Happening]:
         """That one was made stands among the events; that it lapsed stands only on its row."""

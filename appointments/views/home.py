@@ -20,6 +20,7 @@ from appointments import alerts, health, wording
 from appointments.core.policy import SWEEP_VALID_FOR
 from appointments.forms import day_bounds
 from appointments.models import Connection, Division, Mismatch, Pair, Push, Refusal, Run
+from appointments.models.teamwork import sleeping
 from appointments.views import senses
 from appointments.views.access import (
     SILENT_AFTER,
@@ -47,7 +48,8 @@ class Trouble:
 @dataclass(slots=True)
 class DivisionNumbers:
     division: Division
-    todo: int = 0
+    todo: int = 0  # without what is snoozed, as in the queue; so are ``soon`` and ``by_hand``
+    snoozed: int = 0
     soon: int = 0
     by_hand: int = 0
     waiting: int = 0
@@ -94,6 +96,7 @@ def home(request: HttpRequest) -> HttpResponse:
         *_widened_troubles(widened),
     ]
     todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
+    snoozed = sum(n.snoozed for n in numbers)
     context = {
         "divisions": numbers,
         "connections": [_freshness(connection, now) for connection in connections],
@@ -101,7 +104,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "held": held,
         "todo": todo,
         "soon": soon,
-        "headline": _headline(troubles, todo, soon, bool(numbers)),
+        "headline": _headline(troubles, todo, soon, snoozed, bool(numbers)),
         "tone": _tone(troubles, soon),
         "worker": wording.time_ago(health.last_heartbeat(), now),
         "refusals": _refusals(now),
@@ -113,7 +116,9 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "appointments/home.html", context)
 
 
-def _headline(troubles: list[Trouble], todo: int, soon: int, any_division: bool) -> str:
+def _headline(
+    troubles: list[Trouble], todo: int, soon: int, snoozed: int, any_division: bool
+) -> str:
     if not any_division:
         return _("No division is open to you yet.")
     if any(trouble.grave for trouble in troubles):
@@ -130,6 +135,12 @@ def _headline(troubles: list[Trouble], todo: int, soon: int, any_division: bool)
             "All is working; %(n)d differences can be settled when there is time.",
             todo,
         ) % {"n": todo}
+    if snoozed:
+        return ngettext(
+            "All is working, and nothing waits; %(n)d difference is snoozed.",
+            "All is working, and nothing waits; %(n)d differences are snoozed.",
+            snoozed,
+        ) % {"n": snoozed}
     return _("Everything is all right.")
 
 
@@ -145,8 +156,9 @@ def _tone(troubles: list[Trouble], soon: int) -> str:
 def _numbers(divisions: Any, now: datetime) -> list[DivisionNumbers]:
     """Four queries, however many divisions there are."""
     rows = {division.pk: DivisionNumbers(division) for division in divisions}
-    for pk, status, soon, count in _open_counts(list(rows), now):
+    for pk, status, soon, count, snoozed in _open_counts(list(rows), now):
         entry = rows[pk]
+        entry.snoozed += snoozed
         if status == Mismatch.Status.WAITING:
             entry.by_hand += count
         else:
@@ -165,9 +177,12 @@ def _numbers(divisions: Any, now: datetime) -> list[DivisionNumbers]:
 def _open_counts(pks: list[int], now: datetime) -> Any:
     minute = int(now.timestamp() // 60)
     last = minute + int(SOON.total_seconds() // 60)
-    soon = Count("pk", filter=Q(start_minute__gt=minute, start_minute__lte=last))
+    asleep = Q(sleeping(now))
+    soon = Count("pk", filter=~asleep & Q(start_minute__gt=minute, start_minute__lte=last))
     rows = Mismatch.objects.unsettled().filter(division__in=pks).order_by()
-    return rows.values_list("division", "status").annotate(s=soon, n=Count("pk"))
+    return rows.values_list("division", "status").annotate(
+        s=soon, n=Count("pk", filter=~asleep), z=Count("pk", filter=asleep)
+    )
 
 
 def _count_failed(rows: dict[int, DivisionNumbers]) -> None:

@@ -36,6 +36,7 @@ from appointments.views.access import (
     settles_in,
     signed_in,
 )
+from appointments.views.team_blocks import note_text
 
 MOST_COMPARED: Final = 1000  # visits: some ten seconds
 MOST_LISTED: Final = 20  # answers of a back-test
@@ -103,7 +104,12 @@ def _listed(rows: QuerySet[Decision]) -> QuerySet[Decision]:
     """The raw records stay out: they would be decrypted for nothing."""
     return (
         rows.select_related(
-            "user", "pair", "oncall", "emr", "mismatch__division", "mismatch__connection"
+            "user",
+            "pair__division",
+            "oncall__division",
+            "emr__division",
+            "mismatch__division",
+            "mismatch__connection",
         )
         .defer("oncall__raw", "emr__raw", "mismatch__connection__credentials")
         .order_by("-made_at", "-pk")
@@ -120,7 +126,7 @@ def _memories(rows: list[Decision], settles: frozenset[int]) -> list[Memory]:
     notes: dict[int, list[str]] = {}
     asked_about = [row.mismatch_id for row in rows if row.mismatch_id]
     for note in Note.objects.filter(mismatch__in=asked_about):
-        notes.setdefault(note.mismatch_id, []).append(f"{note.text} ({note.author})")
+        notes.setdefault(note.mismatch_id, []).append(f"{note_text(note)} ({note.author})")
     return [_memory(row, settles, notes.get(row.mismatch_id or 0, [])) for row in rows]
 
 
@@ -142,7 +148,7 @@ def _memory(row: Decision, settles: frozenset[int], notes: list[str]) -> Memory:
         time=time,
         why=wording.reason_sentence(about) if about else "",
         who=wording.person_name(row.user),
-        at=wording.day_in_zone(row.made_at, about or row.pair or row),
+        at=wording.day_in_zone(row.made_at, about or row.pair or row.oncall or row.emr),
         state=wording.decision_state(row, covers=covers),
         in_force=row.ended_at is None and covers,
         revoking=wording.revoking_lines(row),
@@ -250,7 +256,7 @@ def _listed_answers(answers: Sequence[Answer], division: Division) -> list[dict[
     rows = Mismatch.objects.select_related("division", "connection").in_bulk(
         [answer.mismatch for answer in newest]
     )
-    zone = wording.zone_of(LearnedRule(division=division))
+    zone = wording.zone_of(division)
     found = []
     for answer in newest:
         about = rows[answer.mismatch]

@@ -55,7 +55,8 @@ def _text(alert: Alert, places: dict[int, Division]) -> str:
 
 def _long_silent(oncall: list[Connection], now: datetime) -> Iterator[Words]:
     """Young connections, whose hours are not known yet, by the plain clock."""
-    rows = Delivery.objects.filter(connection__in=oncall).order_by().values_list("connection")
+    came = Delivery.objects.webhooks().filter(connection__in=oncall)
+    rows = came.order_by().values_list("connection")
     seen = {
         pk: (first, last)
         for pk, first, last in rows.annotate(Min("received_at"), Max("received_at"))

@@ -129,7 +129,7 @@ def _in_words(
 ) -> Said:
     late = ""
     if row is None or row.day != _today(division, now):
-        zone = wording.zone_of(Statement(division=division))
+        zone = wording.zone_of(division)
         late = today_missing(settings.STATEMENT_HOUR, now, zone)
     if row is None:
         return Said(division, None, late=late, chart=chart)

@@ -25,8 +25,8 @@ def support(request: HttpRequest, pair_id: int) -> HttpResponse:
     pushes = pair.pushes.filter(side=Side.ONCALL).order_by("-pk")[:MOST]
     hints = Delivery.objects.none()
     if row is not None:
-        hints = Delivery.objects.filter(connection=row.connection_id, remote_id=row.remote_id)
-        hints = hints.exclude(event=Delivery.ASKED_HERE).order_by("-pk")[:MOST]
+        about = {"connection": row.connection_id, "remote_id": row.remote_id}
+        hints = Delivery.objects.webhooks().filter(**about).order_by("-pk")[:MOST]
     text = support_text(row, pair.division, pushes, hints, timezone.now())
     context = {"pair": pair, "text": text, "lines": text.count("\n") + 1}
     return render(request, "appointments/support.html", context)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from appointments import resolution, wording
 from appointments.core.snooze import BEFORE_VISIT, LONGEST, Woken, woken_by
 from appointments.models import Appointment, Assignment, Mismatch, Note, Presence, Snooze
+from appointments.models.encrypted import opened
 
 PRESENT_FOR: Final = timedelta(minutes=1)
 EXTENSION: Final = re.compile(r"ext|poste|x|#|;|,", re.IGNORECASE)
@@ -133,6 +134,10 @@ def _colleagues(rows: list[Mismatch]) -> dict[int, list[Colleague]]:
     return found
 
 
+def note_text(note: Note) -> str:
+    return str(opened(note, "text", wording.sealed_text()))
+
+
 def notes_of(rows: list[Mismatch]) -> dict[int, list[ShownNote]]:
     """Per mismatch every note about its visit, whichever of its questions it was written at."""
     by_pair = {row.pair_id: row for row in rows if row.pair_id}
@@ -143,7 +148,7 @@ def notes_of(rows: list[Mismatch]) -> dict[int, list[ShownNote]]:
         row = by_pair.get(note.mismatch.pair_id or 0)
         key = row.pk if row else note.mismatch_id
         at = wording.day_in_zone(note.at, row or note.mismatch)
-        found[key].append(ShownNote(note.pk, str(note.text), note.author, at))
+        found[key].append(ShownNote(note.pk, note_text(note), note.author, at))
     return {key: notes[-MOST_NOTES:] for key, notes in found.items()}
 
 

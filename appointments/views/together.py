@@ -98,7 +98,8 @@ def _asked(request: HttpRequest) -> tuple[list[Picked], int]:
     """The selected rows as they were shown; of a wave the soonest, and how many are left for later."""
     wave = wave_of(request.user, str(request.POST.get("wave", "")))
     if wave is not None:
-        rows = waves.open_questions(wave).filter(status=Mismatch.Status.OPEN)
+        rows = waves.awake_questions(wave, timezone.now())
+        rows = rows.filter(status=Mismatch.Status.OPEN)
         numbers = rows.order_by("start_minute", "pk").values_list("pk", flat=True)
         first = list(numbers[: resolution.MOST])
         return [Picked(pk, "") for pk in first], max(0, rows.count() - len(first))

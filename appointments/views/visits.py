@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -23,6 +24,7 @@ from appointments.core.values import Unmapped, interpret
 from appointments.forms import SearchForm, VisitFilter, day_bounds, search_pairs
 from appointments.gathering import Gatherer
 from appointments.models import Appointment, Division, Mismatch, Pair
+from appointments.models.encrypted import CannotDecrypt
 from appointments.views.access import (
     administers,
     divisions_of,
@@ -86,18 +88,11 @@ def _from_today(rows: QuerySet[Pair], divisions: list[Division], now: datetime) 
     """What starts today or later, each division by its own calendar."""
     wanted = Q(pk__in=[])
     for key in {division.time_zone for division in divisions}:
-        zone = wording.zone_of(_In(key))
+        zone = ZoneInfo(key)
         first, _last = day_bounds(now.astimezone(zone).date(), zone)
         wanted |= Q(division__time_zone=key, oncall__start__gte=first)
         wanted |= Q(division__time_zone=key, emr__start__gte=first)
     return rows.filter(wanted)
-
-
-class _In:
-    """A row in a zone, for ``wording.zone_of``."""
-
-    def __init__(self, time_zone: str) -> None:
-        self.division = Division(time_zone=time_zone)
 
 
 def _listed(rows: QuerySet[Pair]) -> QuerySet[Pair]:
@@ -186,12 +181,19 @@ def visit_raw(request: HttpRequest, pair_id: int) -> HttpResponse:
         raise Http404
     audit.record(verb="raw_viewed", user=request.user, pair=pair, subjects=[pair.pk])
     raws = [
-        (wording.side_name(side.value), json.dumps(row.raw, indent=2, ensure_ascii=False))
+        (wording.side_name(side.value), _raw_text(row))
         for side in Side
         if (row := pair.half(side)) is not None
     ]
     context = {"pair": pair, "raws": raws, "row": visit_row(pair)}
     return render(request, "appointments/visit_raw.html", context)
+
+
+def _raw_text(row: Appointment) -> str:
+    try:
+        return json.dumps(row.raw, indent=2, ensure_ascii=False)
+    except CannotDecrypt:
+        return wording.sealed_text()
 
 
 def _pair(request: HttpRequest, pair_id: int) -> Pair:

@@ -139,7 +139,8 @@ class DeliveryRow:
 def deliveries(request: HttpRequest) -> HttpResponse:
     """Webhook requests as they arrived, and what became of each."""
     connections = connections_of(divisions_of(request.user))
-    rows = Delivery.objects.filter(connection__in=connections).select_related("connection")
+    came = Delivery.objects.webhooks().filter(connection__in=connections)
+    rows = came.select_related("connection")
     filters = DeliveryFilter(request.GET, rows)
     page = paged(request, filters.qs)
     retryable = frozenset(_settled_connections(request).values_list("pk", flat=True))

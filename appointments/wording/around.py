@@ -14,6 +14,7 @@ from appointments.models import Connection, Mismatch, Push
 from appointments.wording.choices import LABELS
 from appointments.wording.happenings import push_sentence, push_title, resting_sentence, time_ago
 from appointments.wording.reasons import reason_sentence
+from appointments.wording.teamwork import person_name, snooze_rule, snooze_sentence
 from appointments.wording.values import clock_text, moment_text, sentence, side_name, zone_text
 
 
@@ -126,14 +127,13 @@ def _compared(gate: Around) -> str:
 
 
 def _decided(gate: Around) -> str:
-    who = (
-        gate.row.user.get_full_name() or gate.row.user.get_username()
-        if gate.row.user
-        else _("Somebody")
-    )
     return _(
         "%(user)s decided “%(what)s” at %(at)s: it stays so until one of the values changes."
-    ) % {**gate.words, "user": who, "what": LABELS.get(gate.row.action, gate.row.action)}
+    ) % {
+        **gate.words,
+        "user": sentence(person_name(gate.row.user)).rstrip("."),
+        "what": LABELS.get(gate.row.action, gate.row.action),
+    }
 
 
 def _question(gate: Around) -> str:
@@ -146,6 +146,15 @@ def _question(gate: Around) -> str:
     else:
         text = _("It is asked about since %(at)s.")
     return f"{text % gate.words} {reason_sentence(gate.row)}"
+
+
+def _assigned(gate: Around) -> str:
+    who = person_name(gate.row.user)
+    return _("%(user)s has it since %(at)s.") % {**gate.words, "user": who}
+
+
+def _snoozed(gate: Around) -> str:
+    return f"{snooze_sentence(gate.row)} {snooze_rule(gate.row)}"
 
 
 def _push(gate: Around) -> str:
@@ -171,5 +180,7 @@ SENTENCES: Final[dict[str, Callable[[Around], str]]] = {
     "compared": _compared,
     "decided": _decided,
     "question": _question,
+    "assigned": _assigned,
+    "snoozed": _snoozed,
     "push": _push,
 }

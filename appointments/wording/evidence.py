@@ -69,8 +69,18 @@ class Facts:
 
     @property
     def off_and_live(self) -> dict[str, str]:
+        """The two sides by name, and when each side's state was seen (``seen``, ``seen_live``).
+
+        A record that is no longer found states nothing: nothing was seen of it then.
+        """
         off = self.off_or(Side.EMR)
-        return {"off": side_in_text(off.value), "live": side_in_text(off.other.value)}
+        gone = self.row.kind == Kind.VANISHED and self.row.reason_code != "removed"
+        return {
+            "off": side_in_text(off.value),
+            "live": side_in_text(off.other.value),
+            "seen": "" if gone else self.seen(off, Group.STATE),
+            "seen_live": self.seen(off.other, Group.STATE),
+        }
 
     @property
     def unchanged_side(self) -> Side | None:
@@ -154,7 +164,7 @@ def _one_changed(facts: Facts, group: str, shown: dict[str, Any], changed: Side)
 
 
 def cancelled(facts: Facts) -> str:
-    return _("cancelled in %(off)s, still booked in %(live)s") % facts.off_and_live
+    return _("cancelled in %(off)s%(seen)s, still booked in %(live)s") % facts.off_and_live
 
 
 def resemblance(facts: Facts) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from appointments.core.kinds import Operation
-from appointments.models import AuditEvent, Connection, Delivery, Push, Run
+from appointments.models import AuditEvent, Connection, Delivery, Push, Refusal, Run
 from appointments.wording.choices import LABELS
 from appointments.wording.values import (
     group_label,
@@ -62,17 +62,14 @@ ERRORS: Final[dict[str, Promise]] = {
     "too_late": gettext_lazy("The visit began before it could be sent, so nothing was sent."),
     "resting": gettext_lazy("%(side)s is given a rest; it goes on by itself."),
 }
-REFUSALS: Final[dict[str, Promise]] = {
-    "wrong_token": gettext_lazy("with a wrong token"),
-    "too_many_wrong_tokens": gettext_lazy("after too many wrong tokens"),
-    "method": gettext_lazy("that were not a POST"),
-    "media_type": gettext_lazy("that were not JSON"),
-    "too_large": gettext_lazy("that were too large"),
-    "unreadable": gettext_lazy("that could not be read"),
-    "not_an_object": gettext_lazy("that held something else than a message"),
-    "no_event": gettext_lazy("without an event"),
-    "no_url": gettext_lazy("without a visit's address"),
-    "strange_url": gettext_lazy("with a strange address"),
+REFUSALS: Final[dict[Refusal.Reason, Promise]] = {
+    Refusal.Reason.TOKEN: gettext_lazy("with a wrong token"),
+    Refusal.Reason.RATE: gettext_lazy("after too many wrong tokens"),
+    Refusal.Reason.METHOD: gettext_lazy("not sent by POST"),
+    Refusal.Reason.TYPE: gettext_lazy("not declared as JSON"),
+    Refusal.Reason.TOO_LARGE: gettext_lazy("with too large a body"),
+    Refusal.Reason.MALFORMED: gettext_lazy("without a message about an event"),
+    Refusal.Reason.URL: gettext_lazy("without the address of a visit"),
 }
 VERBS: Final[dict[str, Promise]] = {
     "viewed": gettext_lazy("looked at it"),
@@ -100,6 +97,7 @@ VERBS: Final[dict[str, Promise]] = {
     "delivery_retried": gettext_lazy("had a webhook read again"),
     "history_pruned": gettext_lazy("deleted old history of visits"),
     "restored": gettext_lazy("began afresh after a restored database"),
+    "connection_tested": gettext_lazy("tested a connection"),
     "connection_resumed": gettext_lazy("resumed a connection"),
     "division_followed": gettext_lazy("set a division to observe"),
     "division_rechecked": gettext_lazy("had a division compared afresh"),
@@ -211,7 +209,8 @@ def delivery_sentence(delivery: Delivery) -> str:
 
 def refusal_sentence(reason: str, count: int) -> str:
     """How many webhooks were turned away, and why."""
-    why = str(REFUSALS.get(reason, reason.replace("_", " ")))
+    known = reason in set(Refusal.Reason)  # a row may be older than the list of today
+    why = str(REFUSALS[Refusal.Reason(reason)]) if known else reason.replace("_", " ")
     return ngettext("%(count)d request %(why)s", "%(count)d requests %(why)s", count) % {
         "count": count,
         "why": why,

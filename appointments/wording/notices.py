@@ -33,6 +33,7 @@ class Numbers(Protocol):
     kinds: dict[str, int]
     today: int
     by_hand: int
+    snoozed: int
     held: int
     failed: int
     settled: int
@@ -99,7 +100,9 @@ def digest_mail(
 ) -> Mail:
     """All of a person's divisions on one page; ``left_out``: notices that the cap of ``most`` mails a day ate."""
     total = sum(entry.open for entry in entries)
-    said = ngettext("%(n)d difference open", "%(n)d differences open", total) % {"n": total}
+    said = ngettext("%(n)d difference to decide", "%(n)d differences to decide", total) % {
+        "n": total
+    }
     paragraphs = ["\n".join(_division_lines(entry)) for entry in entries]
     if not entries:
         paragraphs = [_("No division is open to you.")]
@@ -122,6 +125,7 @@ def _division_lines(entry: Numbers) -> Iterable[str]:
     yield "- " + (_open_line(entry) if entry.open else _("Nothing waits for a decision."))
     counted = (
         (entry.by_hand, _by_hand(entry.by_hand)),
+        (entry.snoozed, _snoozed(entry.snoozed)),
         (entry.held, _held(entry.held)),
         (entry.failed, _failed(entry.failed)),
         (entry.settled + entry.by_itself, _done(entry)),
@@ -144,6 +148,15 @@ def _open_line(entry: Numbers) -> str:
 
 def _by_hand(count: int) -> str:
     said = ngettext("%(n)d waits for work by hand", "%(n)d wait for work by hand", count)
+    return said % {"n": count}
+
+
+def _snoozed(count: int) -> str:
+    said = ngettext(
+        "%(n)d is snoozed and comes back by itself",
+        "%(n)d are snoozed and come back by themselves",
+        count,
+    )
     return said % {"n": count}
 
 

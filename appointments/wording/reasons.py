@@ -200,22 +200,24 @@ def _gone(facts: Facts) -> str:
 
 
 def _removed(facts: Facts) -> str:
-    return _("removed in %(off)s as entered in error, but still booked in %(live)s") % (
+    return _("removed in %(off)s as entered in error%(seen)s, but still booked in %(live)s") % (
         facts.off_and_live
     )
 
 
 def _uncancelled(facts: Facts) -> str:
-    return _("was cancelled on both sides, and is booked again in %(live)s") % facts.off_and_live
+    return _("was cancelled on both sides, and is booked again in %(live)s%(seen_live)s") % (
+        facts.off_and_live
+    )
 
 
 def _cancelled_and_edited(facts: Facts) -> str:
-    return _("cancelled in %(off)s, but changed since in %(live)s") % facts.off_and_live
+    return _("cancelled in %(off)s%(seen)s, but changed since in %(live)s") % facts.off_and_live
 
 
 def _unknown_participants(facts: Facts) -> str:
     return _(
-        "cancelled in %(off)s, still booked in %(live)s for people %(off)s does not know; "
+        "cancelled in %(off)s%(seen)s, still booked in %(live)s for people %(off)s does not know; "
         "cancelling mails all of them"
     ) % (facts.off_and_live)
 
@@ -225,11 +227,10 @@ def _moved(facts: Facts) -> str:
     off, live = facts.off_or(Side.EMR), facts.off_or(Side.EMR).other
     old, new = shown.get(live.value), shown.get(off.value)
     return _(
-        "cancelled in %(off)s and booked there again for %(new)s with the same patient and provider; "
+        "cancelled in %(off)s and booked there again for %(new)s with the same patient and provider%(seen)s; "
         "%(live)s still has %(old)s"
     ) % {
-        "off": side_in_text(off.value),
-        "live": side_in_text(live.value),
+        **facts.off_and_live,
         "new": facts.short(Group.WHEN, new, old),
         "old": facts.short(Group.WHEN, old, new),
     }

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from appointments.models import Division
 from emr_adapters.records import Group, Side
 
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -66,9 +67,12 @@ def outcome_label(outcome: str) -> str:
     return str(OUTCOMES.get(outcome, outcome))
 
 
-def zone_of(row: Any) -> ZoneInfo:
-    """The zone of a row's division; UTC where it has none."""
-    division = getattr(row, "division", None)
+def zone_of(about: Any) -> ZoneInfo:
+    """The zone of a division or of a row's division; UTC where the row is in none, or there is no row.
+
+    Raises AttributeError for what cannot have a division: it would show times in UTC without a word.
+    """
+    division = about if about is None or isinstance(about, Division) else about.division
     return ZoneInfo(division.time_zone) if division is not None else UTC_ZONE
 
 
@@ -177,6 +181,13 @@ def sentence(text: str) -> str:
     text = text.strip()
     ended = text if text.endswith((".", "!", "?")) else text + "."
     return ended[:1].upper() + ended[1:]
+
+
+def sealed_text() -> str:
+    """In place of what is stored encrypted and fits no key."""
+    return _(
+        "This cannot be decrypted: CREDENTIALS_KEY lacks the key it was stored with. Tell whoever runs the portal."
+    )
 
 
 def visits_text(count: int) -> str:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from appointments.models import AuditEvent, Decision, Role
+from appointments.models import AuditEvent, Decision, Delivery, Role
 from tests.make import (
     make_choice,
     make_connection,
@@ -374,6 +374,12 @@ def test_pair_shows_its_baseline_and_scope(api, division):
     assert baseline["when"]["emr"]["minutes"] == baseline["when"]["oncall"]["minutes"] == 30
     assert (shown["scope"], shown["linked_by"]) == ("past", "reference")
     assert shown["scope_reason"].endswith(".")
+
+
+def test_a_persons_wish_is_no_webhook(api, division):
+    came = make_delivery(division.oncall)
+    make_delivery(division.oncall, event=Delivery.ASKED_HERE)
+    assert ids(api, "deliveries/") == [came.pk]
 
 
 def test_delivery_never_shows_its_body(api, division):

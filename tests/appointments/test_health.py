@@ -9,7 +9,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from appointments import leases
-from appointments.models import Heartbeat, Refusal
+from appointments.models import Delivery, Heartbeat, Refusal
 from tests.make import (
     make_connection,
     make_delivery,
@@ -131,6 +131,7 @@ def clinic(worker):
     make_push(make_pair(division), status="failed")
     make_delivery(oncall, status="stored")
     make_delivery(oncall, status="done")
+    make_delivery(oncall, status="stored", event=Delivery.ASKED_HERE)
     for day in (1, 2):
         Refusal.objects.create(day=f"2026-01-0{day}", reason="token", count=day)
     return division

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -106,6 +107,7 @@ def test_only_people_who_may_settle_there_and_can_be_reached_are_told(division, 
     make_user("operator", is_superuser=True, email="operator@example.org")
     make_user("head", division, role=Role.ADMINISTRATOR, email="head@example.org")
     differs(division)
+    assert urgent.make_due(NINE) == 2
     minute()
     told = sorted(one.to[0] for one in mail.outbox)
     assert told == ["head@example.org", "maria@example.org"]
@@ -195,7 +197,7 @@ def test_the_hour_is_that_of_the_first_divisions_clock(maria):
 def test_a_digest_holds_numbers_kinds_times_and_links_only(division, maria, settings):
     settings.PORTAL_URL = "https://portal.example.org"
     choose(maria, digest_hour=9, urgent=False)
-    people = {"patient": "Noor Haddad", "email": "noor@example.org"}
+    people: dict[str, Any] = {"patient": "Noor Haddad", "email": "noor@example.org"}
     differs(division, **people)
     differs(division, 3000, **people)
     differs(division, kind="moved", **people)
@@ -212,7 +214,7 @@ def test_a_digest_holds_numbers_kinds_times_and_links_only(division, maria, sett
     )  # fmt: skip
     assert minute() == 1
     (one,) = mail.outbox
-    assert one.subject == "Fri 27 Nov: 3 differences open"
+    assert one.subject == "Fri 27 Nov: 3 differences to decide"
     assert one.body == (
         "Downtown\n"
         "- Not clear. Fri 27 Nov 07:00 EST: 1 of 3 visits of the next 14 days agree on both sides; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from appointments import resolution
+from appointments.gathering.claims import identity_subject
 from appointments.mismatches import compare_pair
 from appointments.models import (
+    Appointment,
     AuditEvent,
     Decision,
     LearnedRule,
@@ -111,6 +113,13 @@ def test_it_is_filtered_by_state_decision_and_person(division, client, maria, he
     assert [title for title, *_ in shown(client, action="by_hand")] == ["Ben Okafor"]
     assert [title for title, *_ in shown(client, who=maria.pk)] == ["Ana Souza"]
     assert (shown(client, state="ended"), len(shown(client, state="all"))) == ([], 2)
+
+
+def test_a_word_whose_question_is_deleted_keeps_the_divisions_clock(division, client, maria):
+    row = settle(possible(division), "not_a_match", maria)
+    Mismatch.objects.filter(pk=row.pk).delete()
+    Decision.objects.update(made_at=datetime(2026, 1, 15, 17, tzinfo=UTC))
+    assert "12:00 EST" in page(client).content.decode()
 
 
 def test_another_division_sees_nothing_and_may_revoke_nothing(division, maria):
@@ -213,7 +222,18 @@ def test_revoking_not_the_same_suggests_them_again(division, client, maria):
     assert row.kind not in {m.kind for m in Mismatch.objects.unsettled()}
     revoke(client, told)
     assert row.kind in {m.kind for m in Mismatch.objects.unsettled()}
-    assert Pair.objects.due(timezone.now()).count() == 2
+
+
+def test_revoking_not_the_same_joins_what_belongs_together_at_once(division, client, maria):
+    settle(possible(division), "not_a_match", maria)
+    oncall = Appointment.objects.get(side="oncall")
+    Appointment.objects.filter(side="emr").update(reference=oncall.remote_id)
+    told = Decision.objects.get(action="not_a_match")
+    told.subject = identity_subject(oncall, Appointment.objects.get(side="emr"))
+    told.save()
+    revoke(client, told)
+    assert Pair.objects.get().linked_by == "reference"
+    assert not Pair.objects.due(timezone.now()).exists()
 
 
 def test_same_patient_is_revoked_without_parting_them(division, client, maria):
@@ -223,8 +243,8 @@ def test_same_patient_is_revoked_without_parting_them(division, client, maria):
     assert Mismatch.objects.unsettled().get().kind == "patient_differs"
 
 
-def test_an_unreadable_record_that_was_left_is_listed_again(division, client, maria):
-    row = make_mismatch(
+def unreadable(division):
+    return make_mismatch(
         division,
         kind="unreadable",
         code="unreadable",
@@ -233,7 +253,23 @@ def test_an_unreadable_record_that_was_left_is_listed_again(division, client, ma
         groups={},
         details={"side": "emr", "why": "no time"},
     )
-    settle(row, "leave_different", maria)
+
+
+def test_leaving_an_unreadable_record_is_recorded(division, maria):
+    row = settle(unreadable(division), "leave_different", maria)
+    event = AuditEvent.objects.get(verb="resolved")
+    assert (event.user, event.division, event.pair) == (maria, division, None)
+    assert event.subjects == [f"mismatch {row.pk}"]
+    assert event.details == {
+        "action": "leave_different",
+        "kind": "unreadable",
+        "target": "",
+        "mismatch": row.pk,
+    }
+
+
+def test_an_unreadable_record_that_was_left_is_listed_again(division, client, maria):
+    row = settle(unreadable(division), "leave_different", maria)
     revoke(client, row.decisions.get())
     row.refresh_from_db()
     assert (row.status, row.closed_because) == ("open", "")

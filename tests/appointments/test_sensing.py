@@ -70,6 +70,17 @@ def test_silence_in_usual_hours_is_told_once_and_ends_with_the_next_webhook(divi
     assert silent() == []
 
 
+def test_what_a_person_asked_for_is_no_webhook(division):
+    webhooks(division, until=FRIDAY - timedelta(hours=5))
+    visit_at(division, FRIDAY)
+    asked = {"event": Delivery.ASKED_HERE, "remote_id": "1", "received_at": FRIDAY}
+    Delivery.objects.create(connection=division.oncall, **asked)
+
+    sensing.look(FRIDAY)
+
+    assert [alert.division for alert in silent()] == [division]
+
+
 def test_a_night_and_a_weekend_are_no_silence(division):
     webhooks(division)
     visit_at(division, FRIDAY + timedelta(days=2))
@@ -117,7 +128,12 @@ def test_divisions_of_one_connection_and_one_contact_get_one_mail(division):
 
 
 def test_the_overview_tells_a_silence_once_to_people_of_any_of_its_divisions(division):
-    uptown = make_division("Uptown", oncall=division.oncall, time_zone="America/Vancouver")
+    uptown = make_division(
+        "Uptown",
+        oncall=division.oncall,
+        time_zone="America/Vancouver",
+        contact="up@example.org",
+    )
     webhooks(division, until=FRIDAY - timedelta(hours=5))
     visit_at(division, FRIDAY)
     sensing.look(FRIDAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -297,12 +298,13 @@ def test_the_mail_names_no_patient(division, maria):
 
 def test_it_goes_to_those_who_want_it_and_may_see_the_division(division, maria):
     other = make_division("Uptown", mode="observe")
-    for name, place, fields in (
+    people: list[tuple[str, Any, dict[str, Any]]] = [
         ("not-asked", division, {}),
         ("elsewhere", other, {}),
         ("gone", division, {"is_active": False}),
         ("without", division, {"email": ""}),
-    ):
+    ]
+    for name, place, fields in people:
         person = make_user(name, place, **{"email": f"{name}@example.org", **fields})
         if name != "not-asked":
             NoticeChoice.objects.create(user=person, statement=True)

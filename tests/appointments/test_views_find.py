@@ -13,12 +13,14 @@ from django_q.models import OrmQ
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 
+from appointments import resolution
 from appointments.core.decisions import explain
 from appointments.core.kinds import Scope
 from appointments.finding import searching
 from appointments.finding.gates import Around
 from appointments.mismatches import compare_pair
 from appointments.models import AuditEvent, Decision, Delivery, Mismatch, Pair, Role, TypeRule
+from appointments.wording import day_in_zone
 from appointments.wording.around import SENTENCES
 from appointments.wording.gates import Subject, gate_sentence
 from appointments.wording.scopes import SCOPES
@@ -153,6 +155,22 @@ def test_queries_do_not_grow_with_what_is_found(client, division, django_assert_
 
 
 # --- gates --------------------------------------------------------------------------------------------
+
+
+def test_a_snoozed_question_says_by_whom_and_until_when_and_is_the_stop(client, division):
+    mei = make_user("mei", division, first_name="Mei", last_name="Lin")
+    start = soon(60 * 48)
+    row = ask(make_pair(division, start=start, patient="Noor Haddad", oncall={"start": soon(600)}))
+    resolution.assign(mismatch_id=row.pk, to=mei.pk, user=mei)
+    snooze = resolution.snooze(mismatch_id=row.pk, version=row.version, user=mei)
+    (why,) = found(client, "haddad")[0]["whys"]
+    until = day_in_zone(snooze.until, division)
+    said = f"Mei Lin put it aside until {until}. It comes back earlier when it changes, or 2 h"
+    assert why.stop.text.startswith(said)
+    assert why.stop.link.url == f"{reverse('visit', args=[row.pair_id])}#mismatch-{row.pk}"
+    assert any(line.text.startswith("Mei Lin has it since ") for line in why.lines)
+    resolution.wake(mismatch_id=row.pk, user=mei)
+    assert not any("put it aside" in text for text in stops(client, "haddad"))
 
 
 def test_visit_on_which_both_agree_passed_every_gate(client, division):
@@ -398,12 +416,6 @@ def test_only_who_settles_may_ask_and_only_their_systems(client, division):
     for pk in (wish.pk, hook.pk):
         assert client.get(reverse("find_asked", args=[pk])).status_code == 404
     assert Mismatch.objects.count() == 0
-
-
-def test_a_persons_wish_is_no_sign_of_life_of_webhooks(client, division):
-    make_delivery(division.oncall, received_at=timezone.now() - timedelta(days=2))
-    Delivery.objects.create(connection=division.oncall, event=Delivery.ASKED_HERE, remote_id="1")
-    assert "the last webhook came 2 days ago" in client.get(reverse("home")).content.decode()
 
 
 def test_only_an_id_goes_out(division):

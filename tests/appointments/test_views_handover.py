@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from appointments.models import AuditEvent, Heartbeat
+from appointments import resolution
+from appointments.core.snooze import Event
+from appointments.models import Assignment, AuditEvent, Heartbeat
+from appointments.wording import day_in_zone
 from tests.make import (
     make_division,
     make_event,
@@ -124,6 +127,34 @@ def test_text_to_copy_says_how_many_it_leaves_out(client, division):
     assert "- and 2 more" in answer(client).context["plain"]
 
 
+def test_what_is_open_says_who_has_it_and_what_is_snoozed_stands_apart(client, division, maria):
+    mine = make_mismatch(division, patient="Hers", start=soon(300))
+    Assignment.objects.create(mismatch=mine, user=maria)
+    make_mismatch(division, patient="Nobody's", start=soon(400))
+    aside = make_mismatch(division, patient="Aside", start=soon(60 * 48))
+    snooze = resolution.snooze(mismatch_id=aside.pk, version=aside.version, user=maria)
+    found = answer(client)
+    lines, (put_aside,) = found.context["lines"], found.context["put_aside"]
+    assert [(line.row.patient, line.who) for line in lines] == [
+        ("Hers", "Maria Roy"),
+        ("Nobody's", ""),
+    ]
+    until = day_in_zone(snooze.until, division)
+    assert put_aside.aside == f"Maria Roy put it aside until {until}."
+    assert (found.context["counts"]["open"], found.context["counts"]["snoozed"]) == (2, 1)
+    text = found.context["plain"]
+    assert "Needs a decision · with Maria Roy" in text
+    assert f"Snoozed: 1\n- #{aside.pk} · " in text
+    assert str(aside.pair_id) in AuditEvent.objects.get(verb="viewed").subjects
+
+
+def test_what_waits_for_a_change_says_until_when_at_the_latest(client, division, maria):
+    aside = make_mismatch(division, start=soon(60 * 48))
+    resolution.snooze(mismatch_id=aside.pk, version=aside.version, event=Event.CHANGES, user=maria)
+    (line,) = answer(client).context["put_aside"]
+    assert "It comes back 2 h before the visit, and on" in line.aside
+
+
 def test_one_division_can_be_handed_over_and_no_other_ones_is_seen(division):
     coast = make_division("Harbour")
     secret = make_division("Secret")
@@ -136,7 +167,13 @@ def test_one_division_can_be_handed_over_and_no_other_ones_is_seen(division):
     assert {line.row.patient for line in every.context["lines"]} == {"Of Downtown", "Of Harbour"}
     one = answer(client, division=coast.pk)
     assert [line.row.patient for line in one.context["lines"]] == ["Of Harbour"]
-    assert one.context["counts"] == {"open": 1, "by_hand": 0, "decided": 1, "on_their_way": 1}
+    assert one.context["counts"] == {
+        "open": 1,
+        "by_hand": 0,
+        "snoozed": 0,
+        "decided": 1,
+        "on_their_way": 1,
+    }
     # Another division's number shows what is open to this person, and nothing of that one.
     assert "Secret" not in answer(client, division=secret.pk).content.decode()
 
@@ -155,13 +192,15 @@ def test_the_number_of_queries_does_not_grow(
     client, division, maria, django_assert_num_queries, django_assert_max_num_queries
 ):
     def one_of_each():
-        make_mismatch(division)
+        Assignment.objects.create(mismatch=make_mismatch(division), user=maria)
+        aside = make_mismatch(division, start=soon(60 * 48))
+        resolution.snooze(mismatch_id=aside.pk, version=aside.version, user=maria)
         make_push(make_pair(division))
         make_push(make_pair(division), status="held")
         make_event(make_pair(division), user=maria)
 
     one_of_each()
-    with django_assert_max_num_queries(20) as few:
+    with django_assert_max_num_queries(24) as few:
         answer(client)
     for _ in range(4):
         one_of_each()

@@ -193,7 +193,7 @@ def test_who_looked_is_shown_when_asked_for(client, pair):
 def test_queries_do_not_grow_with_what_happened(client, division, django_assert_num_queries):
     pair = make_pair(division)
     url = reverse("visit", args=[pair.pk])
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         client.get(url)
     for number in range(6):
         make_push(pair, status="done")
@@ -206,7 +206,7 @@ def test_queries_do_not_grow_with_what_happened(client, division, django_assert_
             after={"label": "x"},
         )
         make_mismatch(division, pair=pair, status="closed", closed_at=timezone.now())
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         client.get(url)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -197,10 +198,13 @@ def test_who_may_only_look_is_told_that_urgent_notices_go_to_others(division):
 
 
 def test_the_page_lists_what_was_told_and_what_was_left_out(client, maria):
-    for number, fields in enumerate(
-        ({"sent_at": SEVEN, "mail": "a"}, {"sent_at": SEVEN, "mail": "a"},
-         {"ended_at": SEVEN, "ended_because": "cap"}, {"attempts": 1})
-    ):  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"sent_at": SEVEN, "mail": "a"},
+        {"sent_at": SEVEN, "mail": "a"},
+        {"ended_at": SEVEN, "ended_because": "cap"},
+        {"attempts": 1},
+    ]
+    for number, fields in enumerate(rows):
         Notice.objects.create(user=maria, kind="urgent", key=str(number), **fields)
     page = text(client, "notices")
     for words in (

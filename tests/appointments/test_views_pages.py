@@ -119,7 +119,7 @@ def test_the_overview_names_what_needs_somebody_and_what_to_do(client, division)
     division.emr.last_answer_at = timezone.now() - timedelta(hours=2)
     division.emr.save()
     failed = make_push(make_pair(division), status="failed", error_code="rejected")
-    Refusal.objects.create(day=timezone.now().date(), reason="wrong_token", count=3)
+    Refusal.objects.create(day=timezone.now().date(), reason="token", count=3)
     page = text(client, "home")
     for sentence in (
         "OnCall refused the API key.",
@@ -246,6 +246,12 @@ def test_a_viewer_cannot_try_anything_again(division):
     assert "Try again" not in text(client, "deliveries")
     assert client.post(reverse("push_retry", args=[failed.pk])).status_code == 403
     assert client.post(reverse("delivery_retry", args=[delivery.pk])).status_code == 404
+
+
+def test_a_persons_wish_is_not_listed_as_a_webhook(client, division):
+    make_delivery(division.oncall, event=Delivery.ASKED_HERE)
+    page = text(client, "deliveries")
+    assert ("asked_here" in page, "No webhook has come yet." in page) == (False, True)
 
 
 def test_a_webhook_that_failed_can_be_read_again(client, division):

@@ -15,9 +15,18 @@ from appointments import wording
 from appointments.core.compare import Change
 from appointments.core.kinds import Action, Kind, Scope
 from appointments.core.policy import GateStop, Mode
-from appointments.models import AuditEvent, Connection, Delivery, Division, Mismatch, Push, Run
+from appointments.models import (
+    AuditEvent,
+    Connection,
+    Delivery,
+    Division,
+    Mismatch,
+    Push,
+    Refusal,
+    Run,
+)
 from appointments.wording import reasons
-from appointments.wording.happenings import PUSH_STATES, VERBS
+from appointments.wording.happenings import PUSH_STATES, REFUSALS, VERBS
 from appointments.wording.scopes import SCOPES
 from tests.make import make_choice, make_plan, when
 
@@ -203,6 +212,30 @@ def test_reasons_read_as_a_receptionist_would_say_them(mismatch, expected, time_
     assert wording.reason_sentence(mismatch) == expected
 
 
+CANCELLED_AND_SEEN = {
+    "policy_asks": "Cancelled in OnCall, seen at 09:12, still booked in the EMR; "
+    "Downtown wants to be asked about this.",
+    "removed": "Removed in OnCall as entered in error, seen at 09:12, but still booked in the EMR.",
+    "cancelled_and_edited": "Cancelled in OnCall, seen at 09:12, but changed since in the EMR.",
+    "uncancelled": "Was cancelled on both sides, and is booked again in the EMR, seen at 09:30.",
+    "gone": "No longer found in OnCall, but still booked in the EMR.",
+    "moved": "Cancelled in OnCall and booked there again for 10:30 with the same patient and "
+    "provider, seen at 09:12; the EMR still has 10:00.",
+}
+
+
+@pytest.mark.parametrize("code", CANCELLED_AND_SEEN)
+def test_a_cancellation_says_when_it_was_seen(code, time_machine):
+    time_machine.move_to(TEN, tick=False)
+    kind = {"gone": Kind.VANISHED, "removed": Kind.VANISHED, "moved": Kind.MOVED}.get(
+        code, Kind.CANCELLED_ON_ONE_SIDE
+    )
+    mismatch = row(kind, code, moved(oncall=HALF), {"side": "oncall"})
+    mismatch.oncall_seen = {"state": (TEN - timedelta(minutes=48)).isoformat()}
+    mismatch.emr_seen = {"state": (TEN - timedelta(minutes=30)).isoformat()}
+    assert wording.reason_sentence(mismatch) == CANCELLED_AND_SEEN[code]
+
+
 def test_an_hour_that_a_clock_change_repeats_is_told_apart():
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     groups = moved(oncall=first + timedelta(hours=1), emr=first, before=None)
@@ -358,6 +391,30 @@ def test_pushes_runs_deliveries_and_events_are_told_in_sentences():
 )
 def test_time_to_a_visit(minutes, text):
     assert wording.time_until(TEN + timedelta(minutes=minutes), TEN) == text
+
+
+def test_the_zone_is_that_of_the_division_itself_or_of_a_rows():
+    division = Division(time_zone="America/Vancouver")
+    found = [wording.zone_of(about).key for about in (division, Push(division=division), Push())]
+    assert found == ["America/Vancouver", "America/Vancouver", "UTC"]
+
+
+def test_the_zone_of_what_cannot_be_in_a_division_is_refused():
+    with pytest.raises(AttributeError):
+        wording.zone_of(Run())
+
+
+def test_every_reason_for_which_webhooks_are_refused_has_its_words():
+    assert set(REFUSALS) == set(Refusal.Reason)
+    said = {wording.refusal_sentence(reason, 2) for reason in Refusal.Reason}
+    assert len(said) == len(Refusal.Reason)
+
+
+def test_refused_webhooks_are_told_in_the_singular_too():
+    assert [wording.refusal_sentence("type", n) for n in (1, 2)] == [
+        "1 request not declared as JSON",
+        "2 requests not declared as JSON",
+    ]
 
 
 def test_every_verb_of_the_audit_trail_has_words():

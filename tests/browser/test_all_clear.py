@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from appointments.models import AuditEvent, Heartbeat, Notice, NoticeChoice, Opening
+from appointments.models import AuditEvent, Heartbeat, NoticeChoice, Opening
 from tests.browser.clinic import OPENED, weeks
 from tests.browser.conftest import PHONE, sign_in
 from tests.make import make_division, make_mismatch, make_pair, make_user, soon
@@ -170,25 +170,3 @@ def test_everything_works_without_javascript(chromium, live_server, scene):
     page.locator(f"#division-{scene.pk} .asrows > summary").click()
     expect(page.locator(f"#division-{scene.pk} table")).to_be_visible()
     context.close()
-
-
-@pytest.mark.skipif(
-    "not __import__('os').environ.get('PICTURES')", reason="for a person to look at"
-)
-def test_pictures(page, scene):
-    folder = "/tmp/pictures/clear/"
-    for number, because in enumerate(("", "cap", "")):
-        Notice.objects.create(
-            user=scene.memberships.get().user, kind="urgent" if because else "digest", key=str(number),
-            ended_because=because, **({"ended_at": timezone.now()} if because else {"sent_at": timezone.now(), "mail": str(number)}),
-        )  # fmt: skip
-    make_mismatch(scene)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 900})
-            for address in [*PAGES, f"/statements/{scene.pk}/"]:
-                page.goto(address)
-                bar_of(page).wait_for()
-                name = address.strip("/").replace("/", "-") or "home"
-                page.screenshot(path=f"{folder}{name}-{scheme}-{width}.png", full_page=width == 390)

@@ -149,7 +149,7 @@ def test_a_visit_moved_in_oncall_is_listed_and_one_click_settles_it(demo: Demo, 
     def listed() -> bool:
         staff.goto("/mismatches/")
         staff.get_by_role("searchbox").fill(patient)
-        staff.get_by_role("button", name="Show").click()
+        staff.get_by_role("button", name="Show", exact=True).click()
         staff.wait_for_load_state()
         return moved_card(staff).count() == 1
 

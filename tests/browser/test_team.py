@@ -97,7 +97,7 @@ def test_menus_open_by_their_keys_control_and_lead_to_the_first_choice(page, sce
     page.goto("/mismatches/")
     card = card_of(page, scene.first)
     keys = card.locator("[data-key]").evaluate_all("all => all.map(e => e.dataset.key)")
-    assert [key for key in keys if key in "asn"] == ["a", "s", "n"]
+    assert [key for key in keys if key in "asw"] == ["a", "s", "w"]
     for key, first in (("a", "To me"), ("s", "Until tomorrow 8:00")):
         control = card.locator(f"[data-key={key}]")
         control.focus()
@@ -154,6 +154,27 @@ def test_a_note_is_written_and_one_that_is_not_kept_yet_outlives_a_click(page, s
     expect(card.get_by_label("What was done")).to_have_value("she comes")
     page.goto(f"/visits/{scene.first.pair_id}/")
     expect(page.locator(".history")).to_contain_text("Maria Roy noted: phoned her 9:05")
+
+
+def test_a_card_that_renews_itself_leaves_the_keyboard_where_it_is(page, scene):
+    page.goto("/mismatches/")
+    card, other = card_of(page, scene.first), card_of(page, scene.second)
+    card.get_by_role("button", name=re.compile("Use EMR")).click()
+    expect(card).to_contain_text("Sending in")
+    card.focus()
+    block = "card => htmx.trigger(card.querySelector('.habitbox'), 'load')"
+    with page.expect_response("**/habit/"):  # a block of the card asks while the keyboard is in it
+        card.evaluate(block)
+    other.focus()
+    renewed = re.compile(rf"/mismatches/{scene.first.pk}/\?next=")
+    renew = "card => htmx.ajax('GET', card.getAttribute('hx-get'), {source: card, target: card, swap: 'outerHTML'})"
+    with page.expect_response(renewed):
+        card.evaluate(renew)
+    expect(other).to_be_focused()
+    card.get_by_role("button", name="Undo").focus()
+    with page.expect_response(renewed):
+        card.evaluate(renew)
+    expect(card).to_be_focused()
 
 
 def test_two_people_see_each_other_on_one_card(page, scene, chromium, live_server):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from appointments.configuration import relations, rules, snapshot
 from appointments.configuration.forms.fields import ModelForm, SecretField, SecretLinesField
 from appointments.configuration.reading import adapter_clause, scheme_problem, setting_problem
 from appointments.configuration.states import ConnectionState
 from appointments.models import Connection
+from appointments.models.encrypted import opened
 from appointments.oncall.payloads import REGIONS
 from emr_adapters.records import Side
 from emr_adapters.registry import ADAPTERS
@@ -18,6 +20,11 @@ from emr_adapters.registry import ADAPTERS
 ONCALL_SETTINGS: Final = ("region", "base_url", "auth_scheme")
 TOKENS: Final = ("webhook_token", "webhook_token_2")
 SECRETS: Final = (*rules.SECRET_KEYS, *TOKENS)
+LOST: Final = ("lost", _("all that cannot be decrypted"))
+ENTER_AGAIN: Final = _(
+    "The stored credentials cannot be decrypted: CREDENTIALS_KEY lacks the key they were stored with. "
+    "Enter them again here, or have that key added to CREDENTIALS_KEY."
+)
 _KEEP: Final = "Leave empty to keep what is stored. env:NAME refers to an environment variable."
 
 
@@ -64,10 +71,13 @@ class ConnectionForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        stored = self.instance.credentials or {}
+        readable = opened(self.instance, "credentials", None)
+        self.unreadable = readable is None
+        self.stored: dict[str, Any] = readable or {}
         if not self.fields:  # without the right to change, the page shows no form
             return
-        self.fields["forget"].choices = [(key, key) for key in sorted(stored)]  # type: ignore[attr-defined]
+        kept = [LOST] if self.unreadable else [(key, key) for key in sorted(self.stored)]
+        self.fields["forget"].choices = kept  # type: ignore[attr-defined]
         settings = self.instance.settings or {}
         for key in ("adapter", *ONCALL_SETTINGS):
             self.initial[key] = settings.get(key, "")
@@ -123,7 +133,7 @@ class ConnectionForm(ModelForm):
         return {**given, **more}
 
     def _credentials(self, data: dict[str, Any]) -> dict[str, Any]:
-        stored = dict(self.instance.credentials or {})
+        stored = dict(self.stored)
         for key in data.get("forget") or ():
             stored.pop(key, None)
         for key in rules.SECRET_KEYS:
@@ -139,6 +149,8 @@ class ConnectionForm(ModelForm):
             if clause := rules.webhook_problem(tokens):
                 self.add_error("webhook_token", clause)
             stored["webhook_token"] = tokens[0] if len(tokens) == 1 else tokens
+        if self.unreadable and not stored and not data.get("forget"):
+            self.add_error(None, ENTER_AGAIN)
         return stored
 
     def _check_whole(self) -> None:

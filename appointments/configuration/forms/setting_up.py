@@ -106,7 +106,7 @@ class SetUpConnectionForm(InSentences, ConnectionForm):
         if oncall:
             region: Any = self.fields["region"]
             region.required = True
-            self.fields["api_key"].required = "api_key" not in (self.instance.credentials or {})
+            self.fields["api_key"].required = "api_key" not in self.stored
         else:
             self.fields["base_url"].help_text = EMR_ADDRESS
             self.fields["base_url"].required = True
@@ -117,7 +117,7 @@ class SetUpConnectionForm(InSentences, ConnectionForm):
             self.initial["name"] = self.initial["name"] or "main"
 
     def _not_asked(self, *, oncall: bool) -> Iterable[str]:
-        stored = self.instance.credentials or {}
+        stored = self.stored
         if oncall:
             asked = {"api_key", *TOKENS}
             unused = {"more_settings"}
@@ -126,12 +126,12 @@ class SetUpConnectionForm(InSentences, ConnectionForm):
             unused = {"region", "auth_scheme"}
         # A credential that is stored must stay in sight, to be replaced or removed.
         unused |= {name for name in SECRETS if name not in asked and name not in stored}
-        if not stored:
+        if not stored and not self.unreadable:
             unused.add("forget")
         return unused
 
     def _mark_stored(self) -> None:
-        stored = self.instance.credentials or {}
+        stored = self.stored
         for name in SECRETS:
             if name in self.fields and name in stored:
                 self.fields[name].help_text = STORED
@@ -147,7 +147,7 @@ class SetUpConnectionForm(InSentences, ConnectionForm):
 
     @property
     def further_open(self) -> bool:
-        return any(name in self.errors for name in FURTHER)
+        return self.unreadable or any(name in self.errors for name in FURTHER)
 
 
 FURTHER: Final = (

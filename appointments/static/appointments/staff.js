@@ -40,20 +40,18 @@
   });
 
   // A button that was pressed is gone after the swap: keep the place for the keyboard, but not on a
-  // button, so that pressing Enter twice does not press that one too.
-  document.addEventListener("htmx:configRequest", function (event) {
-    var card = event.detail.elt.closest(".card");
-    if (card && event.detail.elt !== card && card.contains(document.activeElement)) {
-      card.dataset.focused = "";
-    }
+  // button, so that pressing Enter twice does not press that one too. The place is the card, whether all
+  // of it or a block in it was swapped. Who has gone on to somewhere else meanwhile stays there.
+  var held = null; // what is being swapped with the keyboard in it
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var old = event.detail.target;
+    held = event.detail.shouldSwap && old && old.contains(document.activeElement) ? old : null;
   });
   document.addEventListener("htmx:afterSwap", function (event) {
-    var old = event.detail.target;
-    var held = old && ("focused" in old.dataset || old.contains(document.activeElement));
-    var card = held && document.getElementById(old.id);
-    if (held) { delete old.dataset.focused; } // told once for each piece of an answer: focus once
-    if (card && !card.contains(document.activeElement)) {
-      card.focus({ preventScroll: true });
-    }
+    if (!held || event.detail.target !== held) { return; }
+    var fresh = document.getElementById(held.id);
+    var card = fresh && fresh.closest(".card");
+    held = null; // told once for each piece of an answer: focus once
+    if (card && !card.contains(document.activeElement)) { card.focus({ preventScroll: true }); }
   });
 })();

@@ -69,17 +69,4 @@
       }
     }
   }, true);
-
-  // The control that was pressed is gone with the block: the place on the page is the card's.
-  document.addEventListener("htmx:afterSwap", function (event) {
-    var old = event.detail.target;
-    var block = old && old.id.indexOf("team-") === 0 && document.getElementById(old.id);
-    var card = block && block.closest(".card");
-    if (card) {
-      delete card.dataset.focused;
-      if (document.activeElement === document.body) {
-        card.focus({ preventScroll: true });
-      }
-    }
-  });
 })();

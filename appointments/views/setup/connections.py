@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from appointments.configuration import rules
+from appointments.configuration.forms.connections import ENTER_AGAIN
 from appointments.configuration.forms.setting_up import SetUpConnectionForm
 from appointments.models import Connection
 from appointments.views.setup import learned
@@ -104,6 +105,7 @@ def _form(request: HttpRequest, row: Connection, kind: str) -> HttpResponse:
         )
     context = {
         "form": form,
+        "lost": ENTER_AGAIN if form.unreadable else "",
         "row": row,
         "kind": kind_name(kind),
         "oncall": kind == rules.ONCALL,
