@@ -112,7 +112,7 @@ def test_what_cannot_be_undone_needs_another_key(page, scene):
     card = card_of(page, scene.cancelled)
     card.focus()
     page.keyboard.press("1")
-    expect(card).to_contain_text("cannot be undone")
+    expect(card).to_contain_text("Really do it?")
     expect(card).to_be_focused()
     page.keyboard.press("1")
     assert not pushes().exists()
