@@ -8,7 +8,7 @@ PRODUCTION := ENV_FILE= DEBUG=0 SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-config \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock chaos simulate
+.PHONY: check environment format lint types layers templates migrations locked deploy browser fmt test lock chaos simulate pictures
 
 check: environment browser format lint types layers templates migrations locked deploy
 	@echo "make check: all good"
@@ -63,6 +63,10 @@ MINUTES ?= 10
 SEED ?=
 chaos: environment
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# The pictures of docs/images, afresh, from an invented clinic whose clock stands still.
+pictures: environment
+	$(BIN)/python -m pytest -q -m browser tests/browser/pictures.py
 
 lock: environment
 	$(LOCK) requirements.in -o requirements.txt

@@ -10,4 +10,5 @@ __all__ = ["accounts", "connections", "divisions", "providers", "records"]
 
 admin.site.site_header = "SyncPortal administration"
 admin.site.site_title = "SyncPortal"
+admin.site.enable_nav_sidebar = False  # the pages of the administration have one head, as all pages
 admin.site.index_title = "Configuration"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -65,10 +66,14 @@ def page(context) -> Iterator[Page]:
     assert said == []
 
 
-def sign_in(context: BrowserContext, live_server, user) -> None:
-    """By the session's cookie; the sign-in page has a test of its own."""
+def sign_in(context: BrowserContext, live_server, user, **kept: Any) -> None:
+    """By the session's cookie; the sign-in page has a test of its own. ``kept``: more in the session."""
     client = Client()
     client.force_login(user)
+    if kept:
+        session = client.session
+        session.update(kept)
+        session.save()
     name = settings.SESSION_COOKIE_NAME
     value = client.cookies[name].value
     context.add_cookies([{"name": name, "value": value, "url": live_server.url}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -53,16 +54,35 @@ def add_provider(division, name: str, number: int) -> Provider:
 
 
 def clinic_day(day: date | None = None) -> SimpleNamespace:
-    """``day``: by default tomorrow, so that all of it is still to come."""
+    """A division with its day. ``day``: by default tomorrow, so that all of it is still to come."""
     division = make_division("Downtown", provider="Dr. Ada Osei")
-    ada = division.providers.get()
-    boyd = add_provider(division, "Dr. Boyd Chen", 5000001)
-    mathilde = add_provider(division, "Dr. Mathilde Lavoie", 5000002)
     maria = make_user("maria", division, first_name="Maria", last_name="Roy")
     Heartbeat.objects.create(name="worker-1", at=timezone.now())
+    scene = fill_day(division, day, others=("Dr. Boyd Chen", "Dr. Mathilde Lavoie"))
+    scene.maria = maria
+    scene.ada, scene.boyd, scene.mathilde = scene.providers
+    return scene
+
+
+def fill_day(
+    division,
+    day: date | None = None,
+    *,
+    others: tuple[str, str],
+    named: Mapping[str, str] | None = None,
+) -> SimpleNamespace:
+    """The day of a division that has one provider: with two more, and every way a visit can stand.
+
+    ``named``: other names for some of the patients.
+    """
+    ada = division.providers.get()
+    boyd, mathilde = (
+        add_provider(division, name, 5000001 + number) for number, name in enumerate(others)
+    )
     day = day or timezone.now().astimezone(TORONTO).date() + timedelta(days=1)
 
     def visit(provider, clock, patient, **fields):
+        patient = (named or {}).get(patient, patient)
         email = patient.split()[0].casefold() + "@example.org"
         pair = make_pair(division, start=at(day, clock), patient=patient, email=email, **fields)
         return with_provider(pair, provider)
@@ -97,10 +117,7 @@ def clinic_day(day: date | None = None) -> SimpleNamespace:
     return SimpleNamespace(
         division=division,
         day=day,
-        maria=maria,
-        ada=ada,
-        boyd=boyd,
-        mathilde=mathilde,
+        providers=(ada, boyd, mathilde),
         same=same,
         near=near,
         far=far,

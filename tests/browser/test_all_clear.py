@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from appointments.models import AuditEvent, Heartbeat, NoticeChoice, Opening, Statement
+from appointments.models import AuditEvent, Heartbeat, NoticeChoice, Opening
+from tests.browser.clinic import OPENED, weeks
 from tests.browser.conftest import PHONE, sign_in
 from tests.make import make_division, make_mismatch, make_pair, make_user, soon
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGES = ["/", "/statements/", "/notices/"]
-OPENED = [6, 4, 0, 0, 3, 2, 0, 1, 12, 7, 3, 0, 0, 0, 2, 1, 0, 0, 5, 0, 0, 1, 0, 3, 0]
 
 
 @pytest.fixture
@@ -31,30 +29,6 @@ def scene(live_server, context):
     make_pair(division, start=soon(200))
     sign_in(context, live_server, maria)
     return division
-
-
-def weeks(division) -> None:
-    """A statement of each morning up to today's; one morning is missing."""
-    now = timezone.now()
-    observes = [["observes", {}]] if division.mode == "observe" else []
-    for number, opened in enumerate(reversed(OPENED)):
-        at = now - timedelta(days=number)
-        if number == 11:
-            continue
-        reasons = observes + ([["open", {"count": opened}]] if opened else [])
-        Statement.objects.create(
-            division=division,
-            day=at.date(),
-            at=at,
-            clear=not reasons,
-            visits=212,
-            agreed=212 - opened,
-            open=opened,
-            on_the_way=0,
-            days=14,
-            compared_at=at - timedelta(minutes=8),
-            reasons=reasons,
-        )
 
 
 def violations(page) -> list[str]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from appointments.models import AppointmentChange, Delivery, TypeRule
+from tests.browser.clinic import live_through
 from tests.browser.conftest import PHONE, sign_in
 from tests.browser.scenes import morning
 from tests.browser.test_staff_pages import violations
-from tests.make import make_delivery, make_pair, make_plan, make_push, soon, when
+from tests.make import make_pair, soon
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -32,50 +31,9 @@ def scene(live_server, context):
         patient="Noor Haddad",
         email="noor@example.org",
     )
-    _live_through(scene.moved.pair)
+    live_through(scene.moved.pair)
     sign_in(context, live_server, scene.maria)
     return scene
-
-
-def _live_through(pair):
-    """Its changes of the last hours, a write and a webhook."""
-    now = timezone.now()
-
-    def changed(row, minutes, before, after, kind="changed"):
-        AppointmentChange.objects.create(
-            appointment=row,
-            kind=kind,
-            at=now - timedelta(minutes=minutes),
-            names=sorted({*before, *after}),
-            before=before,
-            after=after,
-        )
-
-    def at(start):
-        return {"when": {"start": start.isoformat(), "minutes": 30}}
-
-    first = pair.emr.start - timedelta(hours=2)
-    changed(pair.emr, 300, {}, at(first), "first")
-    changed(pair.oncall, 290, {}, at(first), "first")
-    changed(pair.emr, 60, at(first), at(pair.emr.start))
-    changed(pair.oncall, 59, at(first), at(pair.emr.start))
-    changed(pair.oncall, 20, at(pair.emr.start), at(pair.oncall.start))
-    plan = make_plan("oncall", values={"when": when(pair.emr.start)})
-    make_push(
-        pair,
-        plan=plan,
-        before={"when": when(first)},
-        mails=["marie-eve@example.org"],
-        status="done",
-        created_at=now - timedelta(minutes=60),
-        sent_at=now - timedelta(minutes=59, seconds=20),
-        finished_at=now - timedelta(minutes=59),
-    )
-    make_delivery(
-        pair.oncall.connection,
-        remote_id=pair.oncall.remote_id,
-        received_at=now - timedelta(minutes=20),
-    )
 
 
 def look_for(page, words):

@@ -1,89 +1,30 @@
-// Browser notices of what is urgent: numbers and times, never a name. Asked for by a button only.
+// The page where browser notices are chosen; what tells of them is urgent.js.
 (function () {
   "use strict";
 
-  var ON = "syncportal.notices.on";
-  var TOLD = "syncportal.notices.told";
-  var MOST = 300;
-
-  function kept(key) {
-    try {
-      return window.localStorage.getItem(key) || "";
-    } catch (refused) {
-      return "";
-    }
-  }
-
-  function keep(key, value) {
-    try {
-      window.localStorage.setItem(key, value);
-    } catch (refused) {
-      // A browser that keeps nothing: the choice lasts as long as the page.
-    }
-  }
-
-  function possible() {
-    return "Notification" in window && window.isSecureContext;
-  }
-
-  function isOn() {
-    return possible() && Notification.permission === "granted" && kept(ON) === "1";
-  }
-
-  // Each difference once in this browser, whichever tab hears of it first.
-  function tell(bar) {
-    var told = kept(TOLD).split(".").filter(Boolean);
-    var fresh = bar.dataset.urgent.split(".").filter(function (id) {
-      return told.indexOf(id) < 0;
-    });
-    if (!fresh.length || !isOn()) {
-      return;
-    }
-    keep(TOLD, told.concat(fresh).slice(-MOST).join("."));
-    var notice = new Notification(bar.dataset.title, { body: bar.dataset.body, tag: "syncportal-urgent" });
-    notice.addEventListener("click", function () {
-      window.focus();
-      window.location.assign(bar.dataset.go);
-      notice.close();
-    });
-  }
-
-  function look() {
-    var bar = document.querySelector("[data-urgent]");
-    if (bar) {
-      tell(bar);
-    }
-  }
-
-  document.addEventListener("htmx:afterSettle", look);
-
-  // --- the page where it is chosen ---
-
   var box = document.querySelector("[data-browser-notices]");
-  if (!box) {
-    return;
-  }
+  var notices = window.browserNotices;
   var state = box.querySelector("[data-state]");
   var on = box.querySelector("[data-turn-on]");
   var off = box.querySelector("[data-turn-off]");
 
   function show() {
-    var refused = possible() && Notification.permission === "denied";
-    state.textContent = !possible() ? box.dataset.cannot : refused ? box.dataset.refused : isOn() ? box.dataset.on : box.dataset.off;
-    on.hidden = !possible() || refused || isOn();
-    off.hidden = !isOn();
+    var refused = notices.possible() && Notification.permission === "denied";
+    state.textContent = !notices.possible() ? box.dataset.cannot : refused ? box.dataset.refused : notices.isOn() ? box.dataset.on : box.dataset.off;
+    on.hidden = !notices.possible() || refused || notices.isOn();
+    off.hidden = !notices.isOn();
   }
 
   on.addEventListener("click", function () {
     Notification.requestPermission().then(function (answer) {
-      keep(ON, answer === "granted" ? "1" : "");
+      notices.turn(answer === "granted");
       show();
       (off.hidden ? state : off).focus();
-      look();
+      notices.look();
     });
   });
   off.addEventListener("click", function () {
-    keep(ON, "");
+    notices.turn(false);
     show();
     on.focus();
   });
