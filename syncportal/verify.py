@@ -24,13 +24,18 @@ from syncportal.postgres import postgres
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 BROWSER_TESTS = TESTS / "browser"
-# These never touch a database, or bring their own: the run on SQLite has shown all they can show.
+# These never touch a database, bring their own, or are about how pages look: the run on SQLite has shown
+# all they can show.
 WITHOUT_DATABASE = [
     "core",
     "adapters",
     "sandbox",
     "chaos/test_disk_full.py",
+    "browser/test_all_clear.py",
+    "browser/test_day_pages.py",
     "browser/test_demo.py",
+    "browser/test_every_page.py",
+    "browser/test_find_and_history.py",
     "test_bootstrap.py",
     "test_demo.py",
     "test_verify.py",
@@ -95,7 +100,7 @@ def without_browser() -> list[str]:
 
 
 def with_browser() -> list[str]:
-    return ["-m", "browser and not live", str(BROWSER_TESTS)]
+    return ["-n", "2", "-m", "browser and not live", str(BROWSER_TESTS)]
 
 
 def summary(outcomes: list[Outcome], browser: str | None, server: str) -> str:

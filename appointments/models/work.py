@@ -233,7 +233,7 @@ class Delivery(models.Model):
     ``body`` is kept encrypted; a person's wish has none, and ``event`` ASKED_HERE.
     """
 
-    ASKED_HERE = "asked_here"
+    ASKED_HERE = " asked_here"  # with a blank before it, as no webhook's event is stored
 
     class Status(models.TextChoices):
         STORED = "stored", "Waiting to be read"

@@ -128,6 +128,11 @@ def test_event_with_characters_no_database_takes_is_kept(send):
     assert rows() == [(("odd?" + "x" * 200)[:100], "42", "ignored")]
 
 
+def test_no_event_passes_for_a_persons_wish(send):
+    send(BODY | {"event": Delivery.ASKED_HERE})
+    assert Delivery.objects.webhooks().count() == 1
+
+
 def test_address_without_its_last_slash_works(client):
     answer = client.post(f"/webhooks/oncall/{TOKEN}", BODY, content_type="application/json")
     assert answer.status_code == 202

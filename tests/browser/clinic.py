@@ -72,10 +72,13 @@ def busy_clinic(day: date | None = None) -> SimpleNamespace:
     _worked_together(scene)
     _always_the_same(scene)
     _observing(scene)
-    seven = {"hour": 7, "minute": 4, "second": 0}
     for place, last in ((downtown, 3), (scene.coast, 0)):
         zone = ZoneInfo(place.time_zone)
-        weeks(place, timezone.now().astimezone(zone).replace(**seven), [*OPENED[:-1], last])
+        weeks(
+            place,
+            timezone.now().astimezone(zone).replace(hour=7, minute=4, second=0),
+            [*OPENED[:-1], last],
+        )
     Connection.objects.filter(side="oncall").update(last_answer_at=timezone.now() - ANSWERED)
     _told(maria)
     make_delivery(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from appointments.models import Push
 from tests.browser.clinic import being_set_up, busy_clinic
@@ -26,7 +26,7 @@ TODAY: Final = date(2026, 11, 17)  # a Tuesday
 FOLDER: Final = Path(
     os.environ.get("PICTURES", "") or Path(__file__).resolve().parents[2] / "docs/images"
 )
-SIZE: Final = {"width": 1200, "height": 800}
+SIZE: Final[ViewportSize] = {"width": 1200, "height": 800}
 MOST_BYTES: Final = 150_000
 MOST_BYTES_OF_ALL: Final = 2_500_000
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import get_resolver
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.browser.clinic import being_set_up, busy_clinic
 from tests.browser.conftest import DESKTOP, sign_in
 from tests.browser.pages import GROUPS, NO_PAGE, names_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ZOOMED = {"width": 320, "height": 256}  # 1280 by 1024 at 400 %
+ZOOMED: ViewportSize = {"width": 320, "height": 256}  # 1280 by 1024 at 400 %
 MOST_BYTES = 100_000
 MOST_SHIFT = 0.01
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
