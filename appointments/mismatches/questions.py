@@ -105,7 +105,7 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
         before, mismatch = mismatch, None
     if mismatch is None:
         mismatch = Mismatch(pair=pair, kind=question.kind, first_seen_at=now, changed_at=now)
-    facts = _facts(pair, view, question) | {"status": status}
+    facts = _facts(pair, view, question, now) | {"status": status}
     if mismatch.pk and all(getattr(mismatch, name) == value for name, value in facts.items()):
         return mismatch
     if mismatch.version != question.version:
@@ -123,10 +123,19 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
     return mismatch
 
 
-def _facts(pair: Pair, view: View, question: Question) -> dict[str, Any]:
+def _start_of(view: View, now: datetime) -> datetime | None:
+    """When somebody may come next: the earliest start still ahead, whichever side says so, else the earliest.
+
+    ``comparing.next_look`` comes back when that one has passed, too.
+    """
+    starts = [half.when.start for half in view.halves.values() if half.when.start]
+    return min([start for start in starts if start > now] or starts, default=None)
+
+
+def _facts(pair: Pair, view: View, question: Question, now: datetime) -> dict[str, Any]:
     halves = view.halves
     lead = halves.get(Side.EMR) or halves[Side.ONCALL]
-    start = min((h.when.start for h in halves.values() if h.when.start), default=None)
+    start = _start_of(view, now)
     providers = next(
         (h.values[Group.PROVIDER] for h in halves.values() if h.values.get(Group.PROVIDER)), ()
     )

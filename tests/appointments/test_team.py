@@ -211,6 +211,16 @@ def test_two_hours_before_the_visit_it_is_back(division, client):
     assert "the visit is less than two hours away" in page
 
 
+def test_the_side_whose_time_is_still_to_come_brings_it_back(division, client):
+    """One side says yesterday, the other tomorrow: somebody may come tomorrow (law 1)."""
+    now = timezone.now()
+    row = ask(make_pair(division, start=soon(24 * 60), oncall={"start": now - timedelta(hours=20)}))
+    post(client, "snooze", row, until="changes", version=row.version)
+    asleep = Mismatch.objects.filter(sleeping(now + timedelta(hours=21)), pk=row.pk)
+    awake = Mismatch.objects.exclude(sleeping(now + timedelta(hours=23))).filter(pk=row.pk)
+    assert (asleep.count(), awake.count()) == (1, 1)
+
+
 def test_what_begins_within_two_hours_cannot_be_put_aside(division, client):
     row = moved(division, 100)
     answer = snooze(client, row)
