@@ -109,7 +109,12 @@ def _mine(request: HttpRequest) -> QuerySet[SavedFilter]:
 
 def _one_at_a_time(request: HttpRequest) -> None:
     """A double click makes one filter, and one of them the default."""
-    list(get_user_model().objects.select_for_update().filter(pk=request.user.pk).only("pk"))
+    list(
+        get_user_model()
+        .objects.select_for_update()
+        .filter(pk=cast("int", request.user.pk))
+        .only("pk")
+    )
 
 
 def _known(query: Mapping[str, str], user: Any) -> dict[str, str]:
