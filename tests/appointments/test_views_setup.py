@@ -424,3 +424,73 @@ def test_deleting_a_provider_in_the_administration_shows_its_effect_first(client
     assert list(page.context["effects"]) == [
         "Downtown: 1 new questions, 0 would close, 0 writes would leave by themselves"
     ]
+
+
+# --- what somebody else saves meanwhile -------------------------------------------------------------
+
+
+def meanwhile(monkeypatch, module, name, row, **fields):
+    """Somebody else saves ``fields`` once, right after ``module.name`` was worked out."""
+    real, left = getattr(module, name), [fields]
+
+    def slow(*args, **kwargs):
+        found = real(*args, **kwargs)
+        if left:
+            Division.objects.filter(pk=row.pk).update(**left.pop())
+        return found
+
+    monkeypatch.setattr(module, name, slow)
+
+
+def test_going_live_keeps_a_policy_that_was_tightened_while_it_was_worked_out(
+    client, root, monkeypatch
+):
+    from appointments.views.setup import live
+
+    row = division()
+    seen = client.post(at("live", row)).context["departure"].seen
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, live, "departure_of", row, policy=policy)
+    page = client.post(at("live", row), {"seen": seen, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (page.status_code, row.mode, row.policy) == (409, "observe", policy)
+    assert "Meanwhile it has changed" in page.content.decode()
+    again = page.context["departure"].seen
+    assert again != seen
+    client.post(at("live", row), {"seen": again, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (row.mode, row.policy) == ("live", policy)
+
+
+def test_what_was_confirmed_is_the_whole_division_and_not_only_the_numbers(client, root):
+    row = division()
+    seen = client.post(at("live", row)).context["departure"].seen
+    Division.objects.filter(pk=row.pk).update(cancel_delay_minutes=1)
+    page = client.post(at("live", row), {"seen": seen, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (page.status_code, row.mode) == (409, "observe")
+
+
+def test_observing_again_keeps_what_was_saved_meanwhile(client, root, monkeypatch):
+    from appointments.views.setup import live
+
+    row = division(mode="live")
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, live, "division_for", row, policy=policy)
+    client.post(at("observe_again", row))
+    row.refresh_from_db()
+    assert (row.mode, row.policy) == ("observe", policy)
+
+
+def test_the_type_table_keeps_what_was_saved_meanwhile(client, root, monkeypatch):
+    from appointments.views.setup import type_table
+
+    row = division()
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, type_table, "division_for", row, policy=policy)
+    client.post(
+        at("types", row), types_form([{"emr": "Video*", "oncall": "online", "position": 1}])
+    )
+    row.refresh_from_db()
+    assert row.policy == policy
+    assert list(row.type_rules.values_list("emr", "oncall")) == [("Video*", "online")]

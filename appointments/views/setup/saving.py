@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from appointments.configuration.changing import changing
 from appointments.configuration.effects import Effect, TooMany, effects_of
 from appointments.configuration.reading import Reading
 from appointments.configuration.states import DivisionState, ProviderState
+from appointments.core.plans import digest
 from appointments.models import Division
 from appointments.views.setup.steps import page
 
@@ -124,6 +126,27 @@ def effect_lines(effect: Effect) -> list[str]:
 def write_division(state: DivisionState) -> None:
     """By the one writer that ``loadconfig`` uses."""
     applying.write(Reading(divisions=[state]), snapshot.take())
+
+
+class Moved(Exception):
+    """The division is not what the person was shown: nothing was changed."""
+
+
+def change_division(division: Division, *, confirmed: str = "", **fields: Any) -> None:
+    """Set these fields of its state; the rest stays as it is now, not as this page read it.
+
+    To be called inside ``changing``. ``confirmed``: the digest of the state that the person was shown.
+    Raises Moved where it is another one by now.
+    """
+    rows = Division.objects.select_for_update(of=("self",)).select_related("oncall", "emr")
+    state = snapshot.division_state(rows.get(pk=division.pk))
+    if confirmed and confirmed != state_digest(state):
+        raise Moved
+    write_division(replace(state, **fields))
+
+
+def state_digest(state: DivisionState) -> str:
+    return digest(asdict(state))
 
 
 def write_providers(states: Sequence[ProviderState]) -> None:
