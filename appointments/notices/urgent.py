@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from appointments.alerts import mail_is_set_up
-from appointments.models import Mismatch, Notice, Opening
+from appointments.models import Division, Mismatch, Notice, Opening
 from appointments.models.teamwork import sleeping
 from appointments.notices.audience import settle_there
 
@@ -37,14 +37,19 @@ def unopened(now: datetime) -> QuerySet[Mismatch]:
     ).order_by("start_minute", "pk")
 
 
-def note_opened(page: str, subjects: Iterable[str]) -> int:
-    """Somebody has been shown these, named as in the audit trail. One query where nothing is new."""
+def note_opened(page: str, subjects: Iterable[str], settles: QuerySet[Division]) -> int:
+    """Somebody has been shown these, named as in the audit trail. One query where nothing is new.
+
+    ``settles``: the divisions in which that person may decide. Whoever may only look there ends nothing: the
+    difference still waits for somebody who can do something about it.
+    """
     if page not in OPENS:
         return 0
     named = list(subjects)
     pairs = [int(name) for name in named if name.isdecimal()]
     others = [int(name.removeprefix(MISMATCH)) for name in named if name.startswith(MISMATCH)]
     fresh = Mismatch.objects.unsettled().filter(Q(pair__in=pairs) | Q(pk__in=others), opening=None)
+    fresh = fresh.filter(Q(division__in=settles.order_by().values("pk")) | Q(division=None))
     fresh = fresh.filter(~sleeping(timezone.now()))  # it has to be seen again when it is back
     return _open(list(fresh.order_by().values_list("pk", flat=True)))
 

@@ -9,12 +9,13 @@ import pytest
 import time_machine
 from django.core import mail
 
-from appointments.models import Notice, NoticeChoice, Opening, Role, Statement
+from appointments.models import Division, Notice, NoticeChoice, Opening, Role, Statement
 from appointments.notices import audience, digests, sending, urgent
 from tests.appointments.smtp import mail_server
 from tests.make import make_division, make_mismatch, make_pair, make_push, make_user
 
 pytestmark = pytest.mark.django_db
+EVERY = Division.objects.all()  # in which the person who looks may decide
 NINE = datetime(2026, 11, 27, 14, 0, tzinfo=UTC)  # Friday 9:00 in Toronto
 
 
@@ -159,24 +160,31 @@ def test_making_notices_costs_the_same_however_many_there_are(
 
 def test_being_shown_a_card_or_the_visits_page_opens_once(division):
     one, two, three = (differs(division, n) for n in (10, 20, 30))
-    assert urgent.note_opened("queue", [str(one.pair_id), f"mismatch {two.pk}"]) == 2
-    assert urgent.note_opened("visit", [str(one.pair_id)]) == 0
+    assert urgent.note_opened("queue", [str(one.pair_id), f"mismatch {two.pk}"], EVERY) == 2
+    assert urgent.note_opened("visit", [str(one.pair_id)], EVERY) == 0
     assert list(urgent.unopened(NINE)) == [three]
+
+
+def test_who_may_not_decide_there_opens_nothing(division):
+    row = differs(division)
+    elsewhere = Division.objects.filter(pk=make_division("Uptown").pk)
+    assert urgent.note_opened("queue", [str(row.pair_id)], elsewhere) == 0
+    assert list(urgent.unopened(NINE)) == [row]
 
 
 @pytest.mark.parametrize("page", ["visits", "pushes", "brake"])
 def test_a_list_opens_nothing(division, page):
     row = differs(division)
-    assert urgent.note_opened(page, [str(row.pair_id)]) == 0
+    assert urgent.note_opened(page, [str(row.pair_id)], EVERY) == 0
 
 
 def test_noting_costs_one_query_where_nothing_is_new(division, django_assert_num_queries):
     rows = [differs(division, n) for n in range(5)]
     names = [str(row.pair_id) for row in rows]
     with django_assert_num_queries(2):
-        urgent.note_opened("queue", names)
+        urgent.note_opened("queue", names, EVERY)
     with django_assert_num_queries(1):
-        urgent.note_opened("queue", names)
+        urgent.note_opened("queue", names, EVERY)
 
 
 # --- digests ------------------------------------------------------------------------------------------------
