@@ -25,6 +25,7 @@ from appointments.models import (
     Snooze,
 )
 from appointments.models.teamwork import sleeping
+from appointments.views.team import _note_presence
 from tests.make import (
     ask,
     make_division,
@@ -399,6 +400,16 @@ def test_presence_tells_nothing_of_another_division(division, client):
     look(signed_in(make_user("stranger", elsewhere)), row.pk)
     assert look(client, row.pk, [row.pk]).strip() == ""
     assert Presence.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_difference_deleted_meanwhile_fails_no_page(division, mei):
+    """The reference is checked when the transaction ends."""
+    row = moved(division)
+    gone = row.pk
+    row.delete()
+    _note_presence(mei, [gone])
+    assert not Presence.objects.exists()
 
 
 def test_presence_blocks_nobody(division, client, mei):
