@@ -146,13 +146,17 @@ ADMIN: Final[dict[str, Open]] = {
     "password_change": at("password_change"),
     "password_change_done": at("password_change_done"),
 }
-SIGNED_OUT: Final[dict[str, Open]] = {"login": at("login")}
+
+
+def _signed_out(page: Page, _clinic: Any) -> None:
+    page.context.clear_cookies()
+    page.goto(reverse("login"))
+
+
+SIGNED_OUT: Final[dict[str, Open]] = {"login": _signed_out}
 GROUPS: Final = {
-    "daily": DAILY,
-    "work": WORK,
-    "set-up": SETUP,
-    "administration": ADMIN,
-    "signed out": SIGNED_OUT,
+    "reception": {**DAILY, **WORK},
+    "administration": {**SETUP, **ADMIN, **SIGNED_OUT},
 }
 
 # Names of addresses that are no page of their own, and why.
