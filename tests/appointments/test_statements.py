@@ -94,7 +94,7 @@ def test_only_visits_that_belong_on_both_sides_in_the_days_ahead_are_counted(div
     make_pair(division, sides=("emr",), start=SEVEN + timedelta(hours=2), scope="skipped_type")
     other = make_division("Uptown", mode="observe")
     agreed(other, 3)
-    judgement, _ = statements.look(division, SEVEN)
+    judgement, facts = statements.look(division, SEVEN)
     assert (facts.visits, facts.agreed, judgement.clear) == (1, 1, True)
 
 
@@ -107,7 +107,7 @@ def test_the_last_of_the_days_ahead_ends_at_the_divisions_own_midnight(division)
 
 def test_a_single_half_without_a_verdict_is_not_passed_over(division):
     make_pair(division, sides=("emr",), start=SEVEN + timedelta(hours=2))
-    judgement, _ = statements.look(division, SEVEN)
+    judgement, facts = statements.look(division, SEVEN)
     assert ([r.why for r in judgement.reasons], facts.agreed) == (["not_agreed"], 0)
 
 
@@ -115,7 +115,7 @@ def test_news_that_waits_for_its_comparison_is_not_clear(division):
     pair = make_pair(division, start=SEVEN + timedelta(hours=2))
     pair.recheck_at = SEVEN
     pair.save()
-    judgement, _ = statements.look(division, SEVEN)
+    judgement, facts = statements.look(division, SEVEN)
     assert [(r.why, r.count) for r in judgement.reasons] == [("not_compared", 1)]
     pair.recheck_at = SEVEN + timedelta(hours=1)
     pair.save()
@@ -137,7 +137,7 @@ def test_a_comparison_that_ends_while_it_is_counted_is_never_lost(division, monk
         return found
 
     monkeypatch.setattr(statements, counted, meanwhile)
-    judgement, _ = statements.look(division, SEVEN)
+    judgement, facts = statements.look(division, SEVEN)
     assert (judgement.clear, facts.open + facts.not_compared > 0) == (False, True)
 
 
