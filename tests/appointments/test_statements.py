@@ -115,7 +115,7 @@ def test_news_that_waits_for_its_comparison_is_not_clear(division):
     pair = make_pair(division, start=SEVEN + timedelta(hours=2))
     pair.recheck_at = SEVEN
     pair.save()
-    judgement, facts = statements.look(division, SEVEN)
+    judgement, _ = statements.look(division, SEVEN)
     assert [(r.why, r.count) for r in judgement.reasons] == [("not_compared", 1)]
     pair.recheck_at = SEVEN + timedelta(hours=1)
     pair.save()
