@@ -498,12 +498,12 @@ def test_the_type_table_keeps_what_was_saved_meanwhile(client, root, monkeypatch
 
 def test_an_effect_that_is_not_the_one_shown_is_shown_again_before_it_is_saved(client, root):
     row = division(mode="live")
-    words = {"emr": {"types": ("Video visit",)}, "oncall": {"types": ("phone",)}}
-    make_pair(row, start=soon(90), **words)
+    emr, oncall = {"types": ("Video visit",)}, {"types": ("phone",)}
+    make_pair(row, start=soon(90), emr=emr, oncall=oncall)
     Pair.objects.update(recheck_at=None)
     sent = types_form([{"emr": "Video*", "oncall": "online", "position": 1}])
     shown = client.post(at("types", row), sent).context["shown_digest"]
-    make_pair(row, start=soon(900), **words)
+    make_pair(row, start=soon(900), emr=emr, oncall=oncall)
     Pair.objects.update(recheck_at=None)
     page = client.post(at("types", row), {**sent, "_effect_shown": shown})
     assert (page.status_code, TypeRule.objects.count()) == (409, 0)
