@@ -35,15 +35,23 @@ def save(
     sentence: str = "",
     shows_effect: bool = True,
 ) -> HttpResponse:
-    """``change`` writes rows; it is called twice, the first time to be taken back. ``then``: where to go.
+    """``change`` writes rows; it is called first to be taken back. ``then``: where to go.
 
+    Saved is what was shown: where the effect is another one by now, it is shown again.
     ``shows_effect`` is False for what holds secrets: the page in between would have to carry them.
     """
-    if shows_effect and SHOWN not in request.POST:
-        lines = _effects(request, change)
-        if lines:
-            context = {"effects": lines, "sent": _sent(request), "shown": SHOWN}
-            return page(request, "effect", context, here=here, division=division)
+    lines = _effects(request, change) if shows_effect else ()
+    if lines and request.POST.get(SHOWN) != digest(lines):
+        moved = SHOWN in request.POST
+        context = {
+            "effects": lines,
+            "sent": _sent(request),
+            "shown": SHOWN,
+            "shown_digest": digest(lines),
+            "moved": moved,
+        }
+        status = 409 if moved else 200
+        return page(request, "effect", context, here=here, division=division, status=status)
     with changing(user=request.user) as outcome:
         change()
     if outcome.changes:
@@ -77,7 +85,7 @@ def _sent(request: HttpRequest) -> list[tuple[str, str]]:
         (name, str(value))
         for name, values in request.POST.lists()
         for value in values
-        if name != "csrfmiddlewaretoken"
+        if name not in ("csrfmiddlewaretoken", SHOWN)
     ]
 
 
