@@ -166,7 +166,7 @@ def test_a_webhook_that_is_not_read_is_not_clear(division, status, minutes, reas
     make_delivery(division.oncall, **came)
     make_delivery(make_connection("oncall"), **came)
     make_delivery(division.oncall, **came, event=Delivery.ASKED_HERE)
-    judgement, facts = statements.look(division, SEVEN)
+    judgement, _ = statements.look(division, SEVEN)
     row = statements.current(division, SEVEN)
     assert (row.reasons, judgement.clear) == (reasons, not reasons)
     said = ["1 webhook came whose visit is not read yet."] if reasons else []
