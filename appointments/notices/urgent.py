@@ -1,8 +1,8 @@
 """Open differences that nobody has been shown although their visit is near: a bar, a browser notice, a mail.
 
-*Shown* means its card in the queue or its visit's page, since it appeared or came back from being put aside
-(two hours before the visit at the latest). A list of visits, an API client or a page that refreshes itself
-opens nothing.
+*Shown* means its card in the queue or its visit's page, to somebody who may settle there, since it appeared
+or came back from being put aside (two hours before the visit at the latest). A list of visits, an API client
+or a page that refreshes itself opens nothing.
 """
 
 from __future__ import annotations
