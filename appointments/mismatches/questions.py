@@ -12,7 +12,7 @@ from appointments.core.question import Question, choice_to_json
 from appointments.core.snooze import Woken
 from appointments.core.urgency import HARM
 from appointments.core.view import View
-from appointments.models import Assignment, Decision, Mismatch, Pair, Push, Snooze
+from appointments.models import Assignment, Decision, Mismatch, Opening, Pair, Push, Snooze
 from emr_adapters.records import Group, Side
 
 UNDO = "undo"
@@ -114,6 +114,8 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
             # Put aside was what it said before, and stays awake should it say that again (law 1).
             asleep = Snooze.objects.filter(mismatch=mismatch.pk, ended_at=None)
             asleep.update(ended_at=now, ended_because=Woken.CHANGED.value)
+            # Nobody has been shown what it says now: near its visit it is urgent again.
+            Opening.objects.filter(mismatch=mismatch.pk).delete()
     for name, value in facts.items():
         setattr(mismatch, name, value)
     mismatch.save()

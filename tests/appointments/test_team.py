@@ -20,6 +20,7 @@ from appointments.models import (
     Membership,
     Mismatch,
     Note,
+    Opening,
     Presence,
     Role,
     Snooze,
@@ -200,6 +201,17 @@ def test_a_snooze_hides_no_other_difference_even_when_the_first_one_is_back(divi
         assert listed(client) == [row.pk]
     row.refresh_from_db()
     assert (row.snooze.ended_because, row.snooze.version) == ("changed", row.version)
+
+
+def test_what_changes_after_it_was_seen_has_not_been_seen(division, client):
+    row = moved(division, 100)
+    client.get(reverse("queue"))
+    assert Opening.objects.filter(mismatch=row).count() == 1
+    oncall = Mismatch.objects.get(pk=row.pk).pair.oncall
+    oncall.record["start"] = (oncall.start + timedelta(minutes=15)).isoformat()
+    oncall.save()
+    compare_pair(row.pair_id)
+    assert Opening.objects.filter(mismatch=row).count() == 0
 
 
 def test_two_hours_before_the_visit_it_is_back(division, client):
