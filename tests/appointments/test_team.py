@@ -207,7 +207,7 @@ def test_what_changes_after_it_was_seen_has_not_been_seen(division, client):
     row = moved(division, 100)
     client.get(reverse("queue"))
     assert Opening.objects.filter(mismatch=row).count() == 1
-    oncall = Mismatch.objects.get(pk=row.pk).pair.oncall
+    oncall = row.pair.oncall
     oncall.record["start"] = (oncall.start + timedelta(minutes=15)).isoformat()
     oncall.save()
     compare_pair(row.pair_id)
