@@ -205,6 +205,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 class MismatchFilter(_OfDivision):
+    WHOSE = [("mine", _("Mine")), ("nobody", _("Nobody's"))]
     division = django_filters.ChoiceFilter(label=_("Division"), empty_label=_("All divisions"))
     provider = django_filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))
     kind = django_filters.ChoiceFilter(
@@ -216,7 +217,7 @@ class MismatchFilter(_OfDivision):
     who = django_filters.ChoiceFilter(
         label=_("With whom"),
         empty_label=_("Everybody's"),
-        choices=[("mine", _("Mine")), ("nobody", _("Nobody's"))],
+        choices=WHOSE,
         method="of_whom",
     )
 

@@ -18,12 +18,23 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from appointments import remotes
 from appointments.core.all_clear import DAYS_AHEAD, Facts, Judgement, Reason, SideFacts, judge
 from appointments.core.kinds import Action, Scope
-from appointments.models import Connection, Decision, Division, Mismatch, Pair, Push, Run, Statement
+from appointments.models import (
+    Connection,
+    Decision,
+    Delivery,
+    Division,
+    Mismatch,
+    Pair,
+    Push,
+    Run,
+    Statement,
+)
 from appointments.notices import audience
 from emr_adapters.records import Side
 
 logger = logging.getLogger(__name__)
 WAIT_FOR: Final = timedelta(minutes=10)  # what is just being compared or sent may be done by then
+READ_WITHIN: Final = timedelta(minutes=1)  # a webhook that just came is no news of the morning
 BELONGS: Final = ("", Scope.CANDIDATE, Scope.UNMAPPED, Scope.UNPROVEN)
 UNCONFIRMED: Final = (Push.Status.UNKNOWN, Push.Status.READING_BACK)
 BAD: Final = (Run.Status.INCOMPLETE, Run.Status.FAILED)
@@ -124,7 +135,12 @@ def _as_json(reason: Reason) -> list[Any]:
 
 
 def _facts(division: Division, now: datetime) -> Facts:
-    open_, by_hand = _unsettled(division)
+    """Counted in the direction in which work flows: webhook, comparison, write, question.
+
+    What moves on between two counts is then counted twice, or where it went: never nowhere.
+    """
+    unread = _unread(division, now)
+    not_compared = _due(division, now)
     pushes = dict(
         Push.objects.under_way()
         .filter(division=division)
@@ -132,18 +148,38 @@ def _facts(division: Division, now: datetime) -> Facts:
         .values_list("status")
         .annotate(n=Count("pk"))
     )
-    ahead = _ahead(division, now)
+    visits = _visits(_ahead(division, now))
+    sides = [_side(division.connection(side)) for side in Side]
+    open_, by_hand = _unsettled(division)
     return Facts(
         mode=division.mode,
-        sides=[_side(division.connection(side)) for side in Side],
+        sides=sides,
         open=open_,
         by_hand=by_hand,
         held=pushes.get(Push.Status.HELD, 0),
         unconfirmed=sum(pushes.get(status, 0) for status in UNCONFIRMED),
         on_the_way=sum(pushes.values()),
-        not_compared=Pair.objects.due(now).filter(division=division).count(),
-        **_visits(ahead),
+        not_compared=not_compared,
+        unread=unread,
+        **visits,
     )
+
+
+def _unread(division: Division, now: datetime) -> int:
+    """Webhooks of its connections that are news still: a list that began later holds what a failed one told."""
+    failed = Q(pk__in=[])
+    for connection in (division.oncall, division.emr):
+        since = {} if connection.swept_at is None else {"received_at__gte": connection.swept_at}
+        failed |= Q(status=Delivery.Status.FAILED, connection=connection, **since)
+    stored = Q(status=Delivery.Status.STORED, connection__in=[division.oncall_id, division.emr_id])
+    came = Delivery.objects.webhooks().filter(received_at__lt=now - READ_WITHIN)
+    return came.filter(stored | failed).count()
+
+
+def _due(division: Division, now: datetime) -> int:
+    """Its own, and those of its connections that are not laid to any division yet."""
+    homeless = Q(oncall__connection=division.oncall_id) | Q(emr__connection=division.emr_id)
+    return Pair.objects.due(now).filter(Q(division=division) | Q(division=None) & homeless).count()
 
 
 def _unsettled(division: Division) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 
 from appointments.configuration.changing import Outcome, changing
 from appointments.configuration.effects import TooMany, effects_of
+from appointments.core.plans import digest
 from appointments.models import Division, Role
 
 if TYPE_CHECKING:
@@ -106,10 +107,10 @@ class ConfiguringAdmin(ScopedAdmin):
     ) -> Any:
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
-        if self.shows_effect and SHOWN not in request.POST:
-            effects = self._effects(request, object_id)
-            if effects:
-                return self._ask_first(request, effects)
+        seen = request.POST.get(SHOWN)  # read before the rehearsal's copy would empty the stream
+        effects = self._effects(request, object_id) if self.shows_effect else ()
+        if effects and seen != digest(effects):
+            return self._ask_first(request, effects)
         with changing(user=request.user) as outcome:
             answer = super().changeform_view(request, object_id, form_url, extra_context)
         tell(request, outcome)
@@ -128,11 +129,12 @@ class ConfiguringAdmin(ScopedAdmin):
         return _in_words(save)
 
     def _ask_first(self, request: HttpRequest, effects: Sequence[str]) -> HttpResponse:
+        moved = SHOWN in request.POST  # the effect is not the one that was shown
         sent = [
             (name, value)
             for name, values in request.POST.lists()
             for value in values
-            if name != "csrfmiddlewaretoken"
+            if name not in ("csrfmiddlewaretoken", SHOWN)
         ]
         context = {
             **self.admin_site.each_context(request),
@@ -140,8 +142,11 @@ class ConfiguringAdmin(ScopedAdmin):
             "effects": effects,
             "sent": sent,
             "shown": SHOWN,
+            "shown_digest": digest(effects),
+            "moved": moved,
         }
-        return TemplateResponse(request, "admin/appointments/effect.html", context)
+        template = "admin/appointments/effect.html"
+        return TemplateResponse(request, template, context, status=409 if moved else 200)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

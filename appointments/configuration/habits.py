@@ -187,17 +187,24 @@ def _effects(division: Division, line: Line, word: str, most: int) -> Sequence[s
 
 
 def learn(offer: Offer, user: Any) -> LearnedRule:
-    """Set the line to *auto*; the caller has asked whether this person administers the division."""
+    """Set the line to *auto*; the caller has asked whether this person administers the division.
+
+    Raises Gone where somebody has forbidden it meanwhile, or switched it on: that rule keeps what it
+    will give back.
+    """
     line = _line(offer)
     now = timezone.now()
     with changing(user=user):
-        before = _stored(offer.division, line)
-        _set(offer.division, line, Permission.AUTO.value)
+        division = _locked(offer.division)
+        if word_of(division, line) in (Permission.NEVER, Permission.AUTO):
+            raise Gone
+        before = _stored(division, line)
+        _set(division, line, Permission.AUTO.value)
         LearnedRule.objects.filter(
-            division=offer.division, source=line.source, subject=line.subject, ended_at=None
+            division=division, source=line.source, subject=line.subject, ended_at=None
         ).update(ended_at=now)
         rule = LearnedRule.objects.create(
-            division=offer.division,
+            division=division,
             source=line.source.value,
             subject=line.subject.value,
             before=before,
@@ -215,6 +222,7 @@ def unlearn(rule_id: int, user: Any) -> LearnedRule:
     """Set the line back to what it was. Raises Gone where that was done already."""
     with changing(user=user):
         rule = LearnedRule.objects.select_related("division").get(pk=rule_id)
+        rule.division = _locked(rule.division)  # before the rule's row, as ``learn`` does
         ended = LearnedRule.objects.filter(pk=rule_id, ended_at=None)
         if not ended.update(ended_at=timezone.now(), ended_by=user):
             raise Gone
@@ -249,9 +257,14 @@ def _stored(division: Division, line: Line) -> str:
     return str((division.policy or {}).get(_key(line), {}).get(line.subject.value, ""))
 
 
+def _locked(division: Division) -> Division:
+    """As it is now, and as it stays until this change is saved."""
+    return Division.objects.select_for_update().get(pk=division.pk)
+
+
 def _set(division: Division, line: Line, word: str) -> None:
     """On the row as it is now: another line may have been set since it was read."""
-    row = Division.objects.select_for_update().get(pk=division.pk)
+    row = _locked(division)
     policy = {key: dict(words) for key, words in (row.policy or {}).items()}
     words = policy.setdefault(_key(line), {})
     words.pop(line.subject.value, None)

@@ -39,11 +39,12 @@ class Why(enum.StrEnum):
     OPEN = "open"
     BY_HAND = "by_hand"
     ON_THE_WAY = "on_the_way"
+    UNREAD = "unread"
     NOT_COMPARED = "not_compared"
     NOT_AGREED = "not_agreed"
 
 
-PASSING: Final = frozenset({Why.NOT_COMPARED, Why.ON_THE_WAY, Why.NOT_AGREED})
+PASSING: Final = frozenset({Why.UNREAD, Why.NOT_COMPARED, Why.ON_THE_WAY, Why.NOT_AGREED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Facts:
 
     ``unconfirmed``: writes whose outcome is not known or not read back. ``on_the_way``: all writes that are
     not done, held and unconfirmed ones included. ``not_compared``: visits with news that wait for their comparison.
+    ``unread``: webhooks whose visit was not read, and that no later list has made up for.
     """
 
     mode: str
@@ -93,6 +95,7 @@ class Facts:
     unconfirmed: int = 0
     on_the_way: int = 0
     not_compared: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ def _of_work(facts: Facts) -> Iterator[Reason]:
         (Why.HELD, facts.held),
         (Why.UNCONFIRMED, facts.unconfirmed),
         (Why.ON_THE_WAY, moving),
+        (Why.UNREAD, facts.unread),
         (Why.NOT_COMPARED, facts.not_compared),
     ]
     found = [Reason(why, count=count) for why, count in counted if count > 0]

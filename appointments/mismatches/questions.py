@@ -12,7 +12,7 @@ from appointments.core.question import Question, choice_to_json
 from appointments.core.snooze import Woken
 from appointments.core.urgency import HARM
 from appointments.core.view import View
-from appointments.models import Assignment, Decision, Mismatch, Pair, Push, Snooze
+from appointments.models import Assignment, Decision, Mismatch, Opening, Pair, Push, Snooze
 from emr_adapters.records import Group, Side
 
 UNDO = "undo"
@@ -105,7 +105,7 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
         before, mismatch = mismatch, None
     if mismatch is None:
         mismatch = Mismatch(pair=pair, kind=question.kind, first_seen_at=now, changed_at=now)
-    facts = _facts(pair, view, question) | {"status": status}
+    facts = _facts(pair, view, question, now) | {"status": status}
     if mismatch.pk and all(getattr(mismatch, name) == value for name, value in facts.items()):
         return mismatch
     if mismatch.version != question.version:
@@ -114,6 +114,8 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
             # Put aside was what it said before, and stays awake should it say that again (law 1).
             asleep = Snooze.objects.filter(mismatch=mismatch.pk, ended_at=None)
             asleep.update(ended_at=now, ended_because=Woken.CHANGED.value)
+            # Nobody has been shown what it says now: near its visit it is urgent again.
+            Opening.objects.filter(mismatch=mismatch.pk).delete()
     for name, value in facts.items():
         setattr(mismatch, name, value)
     mismatch.save()
@@ -123,10 +125,19 @@ def _write(pair: Pair, view: View, question: Question, status: str, now: datetim
     return mismatch
 
 
-def _facts(pair: Pair, view: View, question: Question) -> dict[str, Any]:
+def _start_of(view: View, now: datetime) -> datetime | None:
+    """When somebody may come next: the earliest start still ahead, whichever side says so, else the earliest.
+
+    ``comparing.next_look`` comes back when that one has passed, too.
+    """
+    starts = [half.when.start for half in view.halves.values() if half.when.start]
+    return min([start for start in starts if start > now] or starts, default=None)
+
+
+def _facts(pair: Pair, view: View, question: Question, now: datetime) -> dict[str, Any]:
     halves = view.halves
     lead = halves.get(Side.EMR) or halves[Side.ONCALL]
-    start = min((h.when.start for h in halves.values() if h.when.start), default=None)
+    start = _start_of(view, now)
     providers = next(
         (h.values[Group.PROVIDER] for h in halves.values() if h.values.get(Group.PROVIDER)), ()
     )

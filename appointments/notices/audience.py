@@ -51,7 +51,7 @@ def reachable() -> QuerySet[Any]:
     return get_user_model().objects.filter(is_active=True).exclude(email="")
 
 
-def settle_there(division_ids: Iterable[int]) -> dict[int, list[int]]:
+def settle_there(division_ids: Iterable[int] | QuerySet[Any, Any]) -> dict[int, list[int]]:
     """By division the people who may settle there, can be reached and want urgent notices.
 
     Only members: an operator's account that may see everything is nobody's receptionist.

@@ -121,8 +121,8 @@ def _still_so(user: Any, kind: str, rows: Sequence[Notice], now: datetime) -> li
         mine = Membership.objects.filter(user=user, role__in=SETTLES).values("division")
         about = [row.mismatch_id for row in rows if row.mismatch_id]
         near = urgent.unopened(now).filter(pk__in=about, division__in=mine)
-        fresh = set(near.order_by().values_list("pk", flat=True))
-        return [row for row in rows if row.mismatch_id in fresh]
+        keys = {urgent.key_of(*told) for told in near.order_by().values_list("pk", "start_minute")}
+        return [row for row in rows if row.key in keys]  # a start that was moved has its own
     if kind == Notice.Kind.STATEMENT:
         seen = set(Division.objects.for_user(user).values_list("pk", flat=True))
         return [

@@ -70,8 +70,11 @@ def connections_of(divisions: QuerySet[Division]) -> QuerySet[Connection]:
 
 def settles_in(user: Any) -> frozenset[int]:
     """The divisions in which this account may decide and send."""
-    allowed = Division.objects.with_role(user, Role.STAFF, Role.ADMINISTRATOR)
-    return frozenset(allowed.values_list("pk", flat=True))
+    return frozenset(_settling(user).values_list("pk", flat=True))
+
+
+def _settling(user: Any) -> QuerySet[Division]:
+    return Division.objects.with_role(user, Role.STAFF, Role.ADMINISTRATOR)
 
 
 def administers(user: Any, division: Division | None) -> bool:
@@ -93,7 +96,7 @@ def record_view(
     if named:
         details = {"page": page, "search": request.method == "POST"}
         audit.record(verb="viewed", user=request.user, pair=pair, subjects=named, details=details)
-        urgent.note_opened(page, named)
+        urgent.note_opened(page, named, _settling(request.user))
 
 
 def paged(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:

@@ -62,7 +62,7 @@ def asked_for(
 ) -> Asked:
     """``data`` is the query of an address or a posted form; only ``search`` knows whom it looks for."""
     mine = Mismatch.objects.for_user(user)
-    wanted = str(data.get("provider") or "")
+    wanted = str(data.get("provider") or "").replace("\0", "")
     filters = MismatchFilter(
         data, mine, divisions=divisions, providers=_providers(mine, wanted), user=user
     )

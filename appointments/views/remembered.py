@@ -284,7 +284,11 @@ def rule_on(request: HttpRequest) -> HttpResponse:
         return back(request, reverse("remembered"), said, messages.WARNING)
     if not administers(request.user, offer.division):
         raise PermissionDenied
-    habits.learn(offer, request.user)
+    try:
+        habits.learn(offer, request.user)
+    except habits.Gone:
+        said = _("Nothing was changed: the policy is not what it was. Please look again.")
+        return back(request, reverse("remembered"), said, messages.WARNING)
     said = _(
         "Switched on. What differs now is still asked; only later changes are carried over alone."
     )

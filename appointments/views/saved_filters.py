@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, cast
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from appointments.core.kinds import Kind
 from appointments.core.values import fold_name
-from appointments.forms import SavedFilterForm
-from appointments.models import AppointmentPerson, SavedFilter
-from appointments.views.access import back, signed_in
+from appointments.forms import MismatchFilter, SavedFilterForm
+from appointments.models import AppointmentPerson, Mismatch, SavedFilter
+from appointments.views.access import back, divisions_of, signed_in
 from appointments.views.asking import address_query, kept_query
 
 
@@ -53,7 +57,7 @@ def _address(row: SavedFilter) -> str:
 def save(request: HttpRequest) -> HttpResponse:
     """Keep the present filters under a name; the same name again replaces them."""
     form = SavedFilterForm(request.POST)
-    query = kept_query(QueryDict(request.POST.get("query", "")))
+    query = _known(kept_query(QueryDict(request.POST.get("query", ""))), request.user)
     if not form.is_valid():
         return _back(request, _("Give the filter a name of at most 40 letters."), messages.WARNING)
     name = form.cleaned_data["name"]
@@ -65,6 +69,7 @@ def save(request: HttpRequest) -> HttpResponse:
         words = _("%(most)d filters are as many as can be kept: delete one first.")
         return _back(request, words % {"most": SavedFilter.MOST}, messages.WARNING)
     with transaction.atomic():
+        _one_at_a_time(request)
         default = form.cleaned_data["default"]
         if default:
             mine.update(default=False)
@@ -86,6 +91,7 @@ def change(request: HttpRequest, filter_id: int) -> HttpResponse:
         row.delete()
         return _back(request, _("The filter is deleted."), messages.SUCCESS)
     with transaction.atomic():
+        _one_at_a_time(request)
         mine.update(default=False)
         if wanted == "default":
             mine.filter(pk=row.pk).update(default=True)
@@ -101,10 +107,37 @@ def _mine(request: HttpRequest) -> QuerySet[SavedFilter]:
     return SavedFilter.objects.filter(user=request.user.pk)
 
 
+def _one_at_a_time(request: HttpRequest) -> None:
+    """A double click makes one filter, and one of them the default."""
+    list(
+        get_user_model()
+        .objects.select_for_update()
+        .filter(pk=cast("int", request.user.pk))
+        .only("pk")
+    )
+
+
+def _known(query: Mapping[str, str], user: Any) -> dict[str, str]:
+    """Only what the queue itself offers: what else is posted could be a patient (law 14)."""
+    mine = Mismatch.objects.for_user(user)
+    provider = query.get("provider", "")
+    known = {
+        "division": query.get("division") in {str(row.pk) for row in divisions_of(user)},
+        "kind": query.get("kind") in set(Kind),
+        "who": query.get("who") in dict(MismatchFilter.WHOSE),
+        "provider": "\0" not in provider and mine.filter(provider=provider).exists(),
+    }
+    return {name: value for name, value in query.items() if known.get(name, True)}
+
+
 def _names_a_patient(name: str) -> bool:
-    """A filter's name is shown and kept in the clear: it must not be whom one looks for (law 14)."""
-    folded = fold_name(name)
-    return bool(folded) and AppointmentPerson.objects.filter(name=folded).exists()
+    """A filter's name is shown and kept in the clear: it must not say whom one looks for (law 14)."""
+    if "@" in name:
+        return True
+    words = set(fold_name(name).split())
+    with_any = reduce(or_, (Q(name__contains=word) for word in words), Q(pk=None))
+    named = AppointmentPerson.objects.filter(with_any).exclude(name="")
+    return any(set(n.split()) <= words for n in named.values_list("name", flat=True).distinct())
 
 
 def _back(request: HttpRequest, sentence: str, level: int) -> HttpResponse:

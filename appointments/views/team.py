@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -174,7 +174,9 @@ def presence(request: HttpRequest) -> HttpResponse:
 
 
 def _note_presence(user: Any, looking: list[int]) -> None:
-    """Whoever looks elsewhere now no longer looks here. A busy database is no reason to fail a page."""
+    """Whoever looks elsewhere now no longer looks here. No reason to fail a page: a busy database, a difference
+    that was deleted meanwhile (the reference is checked when the transaction ends).
+    """
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -185,7 +187,7 @@ def _note_presence(user: Any, looking: list[int]) -> None:
                 if not mine.update(at=now):
                     row = Presence(mismatch_id=pk, user=user, at=now)
                     Presence.objects.bulk_create([row], ignore_conflicts=True)
-    except OperationalError:
+    except (OperationalError, IntegrityError):
         return
 
 

@@ -138,6 +138,11 @@ _REASONS: Final[dict[str, Callable[[int], str]]] = {
     Why.ON_THE_WAY: lambda n: ngettext(
         "%(n)d change is on its way.", "%(n)d changes are on their way.", n
     ),
+    Why.UNREAD: lambda n: ngettext(
+        "%(n)d webhook came whose visit is not read yet.",
+        "%(n)d webhooks came whose visits are not read yet.",
+        n,
+    ),
     Why.NOT_COMPARED: lambda n: ngettext(
         "%(n)d visit has news that is not compared yet.",
         "%(n)d visits have news that is not compared yet.",
@@ -155,6 +160,7 @@ _PAGES: Final[dict[str, str]] = {
     Why.HELD: "queue",
     Why.UNCONFIRMED: "pushes",
     Why.ON_THE_WAY: "pushes",
+    Why.UNREAD: "deliveries",
     Why.NOT_COMPARED: "visits",
     Why.NOT_AGREED: "visits",
     Why.NO_LIST: "runs",

@@ -98,7 +98,7 @@ def save(client, url, *, confirm=True, **changed):
 
 
 def agree(client, url, shown):
-    sent = {**dict(shown.context["sent"]), shown.context["shown"]: "1"}
+    sent = {**dict(shown.context["sent"]), shown.context["shown"]: shown.context["shown_digest"]}
     return client.post(url, sent, follow=True)
 
 

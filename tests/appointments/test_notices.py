@@ -9,12 +9,13 @@ import pytest
 import time_machine
 from django.core import mail
 
-from appointments.models import Notice, NoticeChoice, Opening, Role, Statement
+from appointments.models import Division, Mismatch, Notice, NoticeChoice, Opening, Role, Statement
 from appointments.notices import audience, digests, sending, urgent
 from tests.appointments.smtp import mail_server
 from tests.make import make_division, make_mismatch, make_pair, make_push, make_user
 
 pytestmark = pytest.mark.django_db
+EVERY = Division.objects.all()  # in which the person who looks may decide
 NINE = datetime(2026, 11, 27, 14, 0, tzinfo=UTC)  # Friday 9:00 in Toronto
 
 
@@ -144,13 +145,66 @@ def test_two_workers_make_and_send_one_notice(division, maria, monkeypatch):
     assert (len(sent), Notice.objects.count()) == (1, 1)
 
 
+def move(row, start: datetime) -> None:
+    Mismatch.objects.filter(pk=row.pk).update(
+        start=start, start_minute=int(start.timestamp() // 60)
+    )
+
+
+def test_a_visit_that_was_moved_and_is_near_again_is_told_again_once(division, maria):
+    row = differs(division)
+    assert minute() == 1
+    week = NINE + timedelta(days=7)
+    move(row, week + timedelta(minutes=60))
+    assert [minute(week), minute(week + timedelta(minutes=1))] == [1, 0]
+
+
+def test_a_notice_of_a_start_that_was_moved_is_not_said_beside_the_new_one(division, maria):
+    row = differs(division)
+    urgent.make_due(NINE)
+    move(row, NINE + timedelta(minutes=90))
+    assert minute() == 1
+    assert mail.outbox[0].subject.startswith("Downtown: 1 difference ")
+    assert "in 90 min" in mail.outbox[0].body
+    ends = Notice.objects.order_by("pk").values_list("ended_because", flat=True)
+    assert list(ends) == ["moot", ""]
+
+
+def test_what_was_moot_is_told_when_it_is_so_again(division, maria):
+    row = differs(division)
+    urgent.make_due(NINE)
+    Mismatch.objects.update(status="settling")
+    assert minute() == 0
+    Mismatch.objects.update(status="open")
+    assert [minute(), minute()] == [1, 0]
+    assert Notice.objects.get().mismatch == row
+
+
+def test_what_met_the_cap_is_tried_again_after_an_hour_and_not_each_minute(division, maria):
+    flood(division, audience.MOST_A_DAY)
+    midnight = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
+    make_mismatch(division, start=midnight + timedelta(minutes=50))
+    moments = [midnight + timedelta(minutes=n) for n in (-50, -49, 9, 10, 11)]
+    assert [minute(moment) for moment in moments] == [0, 0, 0, 1, 0]
+
+
+def test_a_division_that_reaches_nobody_never_takes_anothers_place(division, maria, monkeypatch):
+    monkeypatch.setattr(urgent, "MOST", 2)
+    alone = make_division("Uptown")
+    for _ in range(2):
+        differs(alone, 30)
+    row = differs(division)
+    assert urgent.make_due(NINE) == 1
+    assert Notice.objects.get().mismatch == row
+
+
 def test_making_notices_costs_the_same_however_many_there_are(
     division, maria, django_assert_num_queries
 ):
     for number in (1, 7):
         for n in range(number):
             differs(division, 30 + n)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             assert urgent.make_due(NINE) == number
 
 
@@ -159,24 +213,31 @@ def test_making_notices_costs_the_same_however_many_there_are(
 
 def test_being_shown_a_card_or_the_visits_page_opens_once(division):
     one, two, three = (differs(division, n) for n in (10, 20, 30))
-    assert urgent.note_opened("queue", [str(one.pair_id), f"mismatch {two.pk}"]) == 2
-    assert urgent.note_opened("visit", [str(one.pair_id)]) == 0
+    assert urgent.note_opened("queue", [str(one.pair_id), f"mismatch {two.pk}"], EVERY) == 2
+    assert urgent.note_opened("visit", [str(one.pair_id)], EVERY) == 0
     assert list(urgent.unopened(NINE)) == [three]
+
+
+def test_who_may_not_decide_there_opens_nothing(division):
+    row = differs(division)
+    elsewhere = Division.objects.filter(pk=make_division("Uptown").pk)
+    assert urgent.note_opened("queue", [str(row.pair_id)], elsewhere) == 0
+    assert list(urgent.unopened(NINE)) == [row]
 
 
 @pytest.mark.parametrize("page", ["visits", "pushes", "brake"])
 def test_a_list_opens_nothing(division, page):
     row = differs(division)
-    assert urgent.note_opened(page, [str(row.pair_id)]) == 0
+    assert urgent.note_opened(page, [str(row.pair_id)], EVERY) == 0
 
 
 def test_noting_costs_one_query_where_nothing_is_new(division, django_assert_num_queries):
     rows = [differs(division, n) for n in range(5)]
     names = [str(row.pair_id) for row in rows]
     with django_assert_num_queries(2):
-        urgent.note_opened("queue", names)
+        urgent.note_opened("queue", names, EVERY)
     with django_assert_num_queries(1):
-        urgent.note_opened("queue", names)
+        urgent.note_opened("queue", names, EVERY)
 
 
 # --- digests ------------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from appointments import resolution
+from appointments.configuration import habits
 from appointments.gathering.claims import identity_subject
 from appointments.mismatches import compare_pair
 from appointments.models import (
     Appointment,
     AuditEvent,
     Decision,
+    Division,
     LearnedRule,
     Mismatch,
     Note,
@@ -448,3 +450,48 @@ def test_where_somebody_set_the_line_otherwise_since_the_rule_says_that_it_does_
     client.post(reverse("rule_off", args=[LearnedRule.objects.get().pk]))
     division.refresh_from_db()
     assert division.policy == {"oncall_to_emr": {"when": "never"}}
+
+
+# --- what somebody else saves meanwhile -------------------------------------------------------------
+
+
+def between_offer_and_click(monkeypatch, happens):
+    """``happens(offer)`` after the view has worked out the offer and before it makes the rule."""
+    real = habits.offer_of
+
+    def slow(*args):
+        found = real(*args)
+        happens(found)
+        return found
+
+    monkeypatch.setattr(habits, "offer_of", slow)
+
+
+def test_a_rule_does_not_loosen_a_line_that_was_set_to_never_meanwhile(
+    division, maria, head, monkeypatch
+):
+    answered(division, maria, ["use_oncall"] * 5)
+    client = signed_in(head)
+    key = offers(client)[0]["key"]
+    never = {"oncall_to_emr": {"when": "never"}}
+    rows = Division.objects.filter(pk=division.pk)
+    between_offer_and_click(monkeypatch, lambda offer: rows.update(policy=never))
+    answer = client.post(reverse("rule_on"), {"rule": key}, follow=True)
+    division.refresh_from_db()
+    assert (division.policy, LearnedRule.objects.count()) == (never, 0)
+    assert "Nothing was changed" in answer.content.decode()
+
+
+def test_two_clicks_make_one_rule_that_gives_back_what_was_there_before(
+    division, maria, head, monkeypatch
+):
+    answered(division, maria, ["use_oncall"] * 5)
+    client = signed_in(head)
+    key = offers(client)[0]["key"]
+    between_offer_and_click(monkeypatch, lambda offer: habits.learn(offer, head))
+    assert client.post(reverse("rule_on"), {"rule": key}).status_code == 302
+    rule = LearnedRule.objects.get()
+    assert (rule.before, rule.ended_at) == ("", None)
+    client.post(reverse("rule_off", args=[rule.pk]))
+    division.refresh_from_db()
+    assert division.policy == {}

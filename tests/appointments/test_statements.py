@@ -12,11 +12,13 @@ from django.core.mail.backends.locmem import EmailBackend
 from django_q.models import OrmQ
 
 from appointments import leases, statements, tasks
-from appointments.models import Decision, Notice, NoticeChoice, Statement
+from appointments.models import Decision, Delivery, Notice, NoticeChoice, Statement
 from appointments.notices import sending
 from appointments.wording.statements import reason_sentences, statement_sentence
 from tests.make import (
+    ask,
     make_connection,
+    make_delivery,
     make_division,
     make_mismatch,
     make_pair,
@@ -120,6 +122,57 @@ def test_news_that_waits_for_its_comparison_is_not_clear(division):
     assert statements.look(division, SEVEN)[0].clear
 
 
+@pytest.mark.parametrize("counted", ["_unread", "_due", "_visits", "_unsettled"])
+def test_a_comparison_that_ends_while_it_is_counted_is_never_lost(division, monkeypatch, counted):
+    """The visit differs, far ahead; its question appears right after one of the counts."""
+    far = SEVEN + timedelta(days=20)
+    pair = make_pair(division, start=far, oncall={"start": far + timedelta(minutes=30)})
+    type(pair).objects.update(recheck_at=SEVEN)
+    count = getattr(statements, counted)
+
+    def meanwhile(*given):
+        found = count(*given)
+        ask(pair)
+        type(pair).objects.update(recheck_at=None)
+        return found
+
+    monkeypatch.setattr(statements, counted, meanwhile)
+    judgement, facts = statements.look(division, SEVEN)
+    assert (judgement.clear, facts.open + facts.not_compared > 0) == (False, True)
+
+
+def test_news_of_a_visit_that_no_division_claims_yet_is_not_clear(division):
+    pair = make_pair(division, sides=("emr",), start=SEVEN + timedelta(hours=2))
+    other = make_division("Uptown")
+    type(pair).objects.update(division=None, recheck_at=SEVEN)
+    assert statements.look(division, SEVEN)[1].not_compared == 1
+    assert statements.look(other, SEVEN)[1].not_compared == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "reasons"),
+    [
+        ("stored", 2, [["unread", {"count": 1}]]),
+        ("stored", 60, [["unread", {"count": 1}]]),
+        ("stored", 1, []),  # it is about to be read
+        ("failed", 2, [["unread", {"count": 1}]]),
+        ("failed", 9, []),  # the list of 6:52 began later
+        ("done", 2, []),
+        ("ignored", 2, []),
+    ],
+)
+def test_a_webhook_that_is_not_read_is_not_clear(division, status, minutes, reasons):
+    came = {"status": status, "received_at": SEVEN - timedelta(minutes=minutes)}
+    make_delivery(division.oncall, **came)
+    make_delivery(make_connection("oncall"), **came)
+    make_delivery(division.oncall, **came, event=Delivery.ASKED_HERE)
+    judgement, _ = statements.look(division, SEVEN)
+    row = statements.current(division, SEVEN)
+    assert (row.reasons, judgement.clear) == (reasons, not reasons)
+    said = ["1 webhook came whose visit is not read yet."] if reasons else []
+    assert reason_sentences(row) == said
+
+
 def test_what_is_left_different_by_a_persons_word_is_counted_apart(division):
     agreed(division, 1)
     pair = make_pair(division, start=SEVEN + timedelta(hours=2))
@@ -161,7 +214,7 @@ def test_no_visits_are_said_as_such(division):
 def test_looking_costs_the_same_however_many_visits_there_are(division, django_assert_num_queries):
     for number in (1, 8):
         agreed(division, *range(1, number + 1))
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             statements.look(division, SEVEN)
 
 

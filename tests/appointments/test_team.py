@@ -20,11 +20,13 @@ from appointments.models import (
     Membership,
     Mismatch,
     Note,
+    Opening,
     Presence,
     Role,
     Snooze,
 )
 from appointments.models.teamwork import sleeping
+from appointments.views.team import _note_presence
 from tests.make import (
     ask,
     make_division,
@@ -201,6 +203,17 @@ def test_a_snooze_hides_no_other_difference_even_when_the_first_one_is_back(divi
     assert (row.snooze.ended_because, row.snooze.version) == ("changed", row.version)
 
 
+def test_what_changes_after_it_was_seen_has_not_been_seen(division, client):
+    row = moved(division, 100)
+    client.get(reverse("queue"))
+    assert Opening.objects.filter(mismatch=row).count() == 1
+    oncall = Mismatch.objects.get(pk=row.pk).pair.oncall
+    oncall.record["start"] = (oncall.start + timedelta(minutes=15)).isoformat()
+    oncall.save()
+    compare_pair(row.pair_id)
+    assert Opening.objects.filter(mismatch=row).count() == 0
+
+
 def test_two_hours_before_the_visit_it_is_back(division, client):
     row = moved(division, 180)
     snooze(client, row, "visit")
@@ -209,6 +222,16 @@ def test_two_hours_before_the_visit_it_is_back(division, client):
     assert listed(client) == [row.pk]
     page = client.get(reverse("queue")).content.decode()
     assert "the visit is less than two hours away" in page
+
+
+def test_the_side_whose_time_is_still_to_come_brings_it_back(division, client):
+    """One side says yesterday, the other tomorrow: somebody may come tomorrow (law 1)."""
+    now = timezone.now()
+    row = ask(make_pair(division, start=soon(24 * 60), oncall={"start": now - timedelta(hours=20)}))
+    post(client, "snooze", row, until="changes", version=row.version)
+    asleep = Mismatch.objects.filter(sleeping(now + timedelta(hours=21)), pk=row.pk)
+    awake = Mismatch.objects.exclude(sleeping(now + timedelta(hours=23))).filter(pk=row.pk)
+    assert (asleep.count(), awake.count()) == (1, 1)
 
 
 def test_what_begins_within_two_hours_cannot_be_put_aside(division, client):
@@ -389,6 +412,16 @@ def test_presence_tells_nothing_of_another_division(division, client):
     look(signed_in(make_user("stranger", elsewhere)), row.pk)
     assert look(client, row.pk, [row.pk]).strip() == ""
     assert Presence.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_difference_deleted_meanwhile_fails_no_page(division, mei):
+    """The reference is checked when the transaction ends."""
+    row = moved(division)
+    gone = row.pk
+    row.delete()
+    _note_presence(mei, [gone])
+    assert not Presence.objects.exists()
 
 
 def test_presence_blocks_nobody(division, client, mei):

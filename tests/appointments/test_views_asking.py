@@ -144,6 +144,32 @@ def test_a_filter_is_not_named_after_a_patient(client, division):
     assert not SavedFilter.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["Zoë Tremblay-Côté urgent", "tremblay-cote, zoe", "zoe@example.org"]
+)
+def test_a_patient_among_other_words_names_no_filter_either(client, division, name):
+    make_mismatch(division, patient="Zoë Tremblay-Côté")
+    assert "name of a patient" in keep(client, "kind=moved", name).content.decode()
+    assert not SavedFilter.objects.exists()
+
+
+def test_what_the_queue_does_not_offer_is_not_kept(client, division):
+    other = make_division("Uptown")
+    make_mismatch(division, provider="Dr. Osei")
+    keep(client, f"provider=Zoe+Tremblay&division={other.pk}&kind=zoe&who=zoe")
+    assert SavedFilter.objects.get().query == {}
+    keep(client, "provider=Dr.+Osei&who=mine")
+    assert SavedFilter.objects.get().query == {"provider": "Dr. Osei", "who": "mine"}
+
+
+def test_a_provider_that_no_database_takes_filters_nothing(client, division):
+    make_mismatch(division)
+    for address in (QUEUE, reverse("queue_pulse")):
+        assert client.get(address, {"provider": "a\0b"}).status_code == 200
+    keep(client, "provider=a%00b")
+    assert SavedFilter.objects.get().query == {}
+
+
 def test_the_same_name_replaces_and_there_are_not_too_many(client):
     keep(client, "kind=moved")
     keep(client, "kind=vanished")

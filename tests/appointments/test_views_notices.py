@@ -263,6 +263,18 @@ def test_opening_the_queue_or_the_visit_ends_it_and_a_list_does_not(client, divi
     assert "urgentbar" not in bar(client)
 
 
+@pytest.mark.parametrize("page", ["queue", "visit"])
+def test_who_may_only_look_silences_nobody(client, division, page):
+    row = make_mismatch(division, start=SEVEN + timedelta(minutes=50))
+    viewer = signed_in(make_user("viewer", division, role=Role.VIEWER))
+    place = reverse("queue") if page == "queue" else reverse("visit", args=[row.pair_id])
+    assert viewer.get(place).status_code == 200
+    assert "urgentbar" in bar(client)
+    assert Opening.objects.count() == 0
+    client.get(place)
+    assert Opening.objects.get().mismatch == row
+
+
 def test_the_bar_costs_one_query_more_than_signing_in(client, division, django_assert_num_queries):
     for number in (1, 9):
         for _ in range(number):

@@ -291,7 +291,7 @@ def test_a_type_table_shows_its_effect_before_it_is_saved(client, root):
     page = client.post(at("types", row), sent)
     assert list(page.context["effects"]) == ["Downtown: 1 visit would become a question for staff."]
     assert (TypeRule.objects.count(), Mismatch.objects.count()) == (0, 0)
-    client.post(at("types", row), {**sent, "_effect_shown": "1"})
+    client.post(at("types", row), {**sent, "_effect_shown": page.context["shown_digest"]})
     assert list(row.type_rules.values_list("emr", "oncall")) == [("Video*", "online")]
     assert AuditEvent.objects.filter(verb="division_updated").count() == 1
 
@@ -424,3 +424,112 @@ def test_deleting_a_provider_in_the_administration_shows_its_effect_first(client
     assert list(page.context["effects"]) == [
         "Downtown: 1 new questions, 0 would close, 0 writes would leave by themselves"
     ]
+
+
+# --- what somebody else saves meanwhile -------------------------------------------------------------
+
+
+def meanwhile(monkeypatch, module, name, row, **fields):
+    """Somebody else saves ``fields`` once, right after ``module.name`` was worked out."""
+    real, left = getattr(module, name), [fields]
+
+    def slow(*args, **kwargs):
+        found = real(*args, **kwargs)
+        if left:
+            Division.objects.filter(pk=row.pk).update(**left.pop())
+        return found
+
+    monkeypatch.setattr(module, name, slow)
+
+
+def test_going_live_keeps_a_policy_that_was_tightened_while_it_was_worked_out(
+    client, root, monkeypatch
+):
+    from appointments.views.setup import live
+
+    row = division()
+    seen = client.post(at("live", row)).context["departure"].seen
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, live, "departure_of", row, policy=policy)
+    page = client.post(at("live", row), {"seen": seen, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (page.status_code, row.mode, row.policy) == (409, "observe", policy)
+    assert "Meanwhile it has changed" in page.content.decode()
+    again = page.context["departure"].seen
+    assert again != seen
+    client.post(at("live", row), {"seen": again, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (row.mode, row.policy) == ("live", policy)
+
+
+def test_what_was_confirmed_is_the_whole_division_and_not_only_the_numbers(client, root):
+    row = division()
+    seen = client.post(at("live", row)).context["departure"].seen
+    Division.objects.filter(pk=row.pk).update(cancel_delay_minutes=1)
+    page = client.post(at("live", row), {"seen": seen, "confirmed": "1"})
+    row.refresh_from_db()
+    assert (page.status_code, row.mode) == (409, "observe")
+
+
+def test_observing_again_keeps_what_was_saved_meanwhile(client, root, monkeypatch):
+    from appointments.views.setup import live
+
+    row = division(mode="live")
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, live, "division_for", row, policy=policy)
+    client.post(at("observe_again", row))
+    row.refresh_from_db()
+    assert (row.mode, row.policy) == ("observe", policy)
+
+
+def test_the_type_table_keeps_what_was_saved_meanwhile(client, root, monkeypatch):
+    from appointments.views.setup import type_table
+
+    row = division()
+    policy = {"emr_to_oncall": {"cancel": "never"}}
+    meanwhile(monkeypatch, type_table, "division_for", row, policy=policy)
+    client.post(
+        at("types", row), types_form([{"emr": "Video*", "oncall": "online", "position": 1}])
+    )
+    row.refresh_from_db()
+    assert row.policy == policy
+    assert list(row.type_rules.values_list("emr", "oncall")) == [("Video*", "online")]
+
+
+def test_an_effect_that_is_not_the_one_shown_is_shown_again_before_it_is_saved(client, root):
+    row = division(mode="live")
+    emr, oncall = {"types": ("Video visit",)}, {"types": ("phone",)}
+    make_pair(row, start=soon(90), emr=emr, oncall=oncall)
+    Pair.objects.update(recheck_at=None)
+    sent = types_form([{"emr": "Video*", "oncall": "online", "position": 1}])
+    shown = client.post(at("types", row), sent).context["shown_digest"]
+    make_pair(row, start=soon(900), emr=emr, oncall=oncall)
+    Pair.objects.update(recheck_at=None)
+    page = client.post(at("types", row), {**sent, "_effect_shown": shown})
+    assert (page.status_code, TypeRule.objects.count()) == (409, 0)
+    assert page.context["effects"] == ["Downtown: 2 visits would become questions for staff."]
+    assert "Meanwhile it has changed" in page.content.decode()
+    again = page.context["shown_digest"]
+    assert dict(page.context["sent"]).get("_effect_shown") is None
+    assert client.post(at("types", row), {**sent, "_effect_shown": again}).status_code == 302
+    assert TypeRule.objects.count() == 1
+
+
+def test_the_administration_shows_another_effect_again_before_it_saves(client, root, monkeypatch):
+    from appointments.admin import access
+
+    row = division(mode="live")
+    effects = ["it would bring this"]
+    monkeypatch.setattr(access, "_in_words", lambda change: list(effects))
+    url = reverse("admin:appointments_division_change", args=[row.pk])
+    form = client.get(url).context["adminform"].form
+    sent = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+    sent |= {f"type_rules-{key}": "0" for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    sent |= {f"memberships-{key}": "0" for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    shown = client.post(url, sent).context_data["shown_digest"]
+    effects.append("and that")
+    page = client.post(url, {**sent, "_effect_shown": shown})
+    assert (page.status_code, page.context_data["effects"]) == (409, effects)
+    assert "Meanwhile it has changed" in page.content.decode()
+    shown = page.context_data["shown_digest"]
+    assert client.post(url, {**sent, "_effect_shown": shown}).status_code == 302

@@ -95,6 +95,7 @@ def test_a_division_that_is_not_live_is_never_clear(mode, why):
         ({"held": 2, "on_the_way": 2}, Why.HELD),
         ({"unconfirmed": 2, "on_the_way": 2}, Why.UNCONFIRMED),
         ({"on_the_way": 2}, Why.ON_THE_WAY),
+        ({"unread": 2}, Why.UNREAD),
         ({"not_compared": 2}, Why.NOT_COMPARED),
         ({"agreed": 210}, Why.NOT_AGREED),
     ],

@@ -24,7 +24,13 @@ from appointments.core.policy import Mode
 from appointments.gathering.waves import visits_of
 from appointments.models import Division, Membership, Mismatch, Pair, Role
 from appointments.views.setup.access import administrators, division_for
-from appointments.views.setup.saving import save, write_division
+from appointments.views.setup.saving import (
+    Moved,
+    change_division,
+    save,
+    state_digest,
+    write_division,
+)
 from appointments.views.setup.steps import LIVE, page
 from emr_adapters.records import Side
 
@@ -49,11 +55,12 @@ class Departure:
     mails: int
     kinds: Sequence[tuple[str, int]]
     exact: bool = True
+    state: str = ""  # digest of the division that it was worked out for
 
     @property
     def seen(self) -> str:
         """Carried by the confirmation: what the person read is what must still be true."""
-        return digest([self.writes, self.mails, list(self.kinds), self.exact])
+        return digest([self.writes, self.mails, list(self.kinds), self.exact, self.state])
 
 
 @administrators
@@ -61,25 +68,27 @@ class Departure:
 def live(request: HttpRequest, division_id: int) -> HttpResponse:
     division = division_for(request, division_id)
     before = before_live(division)
-    blocked = any(one.blocks for one in before)
     departure: Departure | None = None
     moved = unconfirmed = False
-    if request.method == "POST" and division.mode != Mode.LIVE and not blocked:
+    if request.method == "POST" and _may_go_live(division, before):
         departure = departure_of(request, division)
         if "seen" in request.POST:
             moved = request.POST["seen"] != departure.seen
             unconfirmed = not moved and "confirmed" not in request.POST
             if not (moved or unconfirmed):
-                return _set_mode(
-                    request,
-                    division,
-                    Mode.LIVE,
-                    _("It is live: from now on both lists are kept alike."),
-                )
+                sentence = _("It is live: from now on both lists are kept alike.")
+                try:
+                    return _set_mode(request, division, Mode.LIVE, sentence, departure.state)
+                except Moved:  # saved by somebody else while it was worked out
+                    moved = True
+                    division = division_for(request, division_id)
+                    before = before_live(division)
+                    able = _may_go_live(division, before)
+                    departure = departure_of(request, division) if able else None
     visits = visits_of(division)
     context: dict[str, Any] = {
         "before": before,
-        "blocked": blocked,
+        "blocked": any(one.blocks for one in before),
         "departure": departure,
         "moved": moved,
         "unconfirmed": unconfirmed,
@@ -107,12 +116,18 @@ def observe_again(request: HttpRequest, division_id: int) -> HttpResponse:
     )
 
 
-def _set_mode(request: HttpRequest, division: Division, mode: Mode, sentence: str) -> HttpResponse:
-    state = replace(snapshot.division_state(division), mode=mode.value)
+def _may_go_live(division: Division, before: Sequence[Before]) -> bool:
+    return division.mode != Mode.LIVE and not any(one.blocks for one in before)
+
+
+def _set_mode(
+    request: HttpRequest, division: Division, mode: Mode, sentence: str, confirmed: str = ""
+) -> HttpResponse:
+    """Raises Moved where ``confirmed``, the digest of what was shown, is not that of the division now."""
     step = "live" if mode is Mode.LIVE else "observe"
     return save(
         request,
-        lambda: write_division(state),
+        lambda: change_division(division, confirmed=confirmed, mode=mode.value),
         then=lambda: reverse(f"setup_{step}", args=[division.pk]),
         here=LIVE,
         division=division,
@@ -126,18 +141,18 @@ def _set_mode(request: HttpRequest, division: Division, mode: Mode, sentence: st
 
 def departure_of(request: HttpRequest, division: Division) -> Departure:
     """Gone live and compared for real, and all of it taken back. No request is made."""
-    state = replace(snapshot.division_state(division), mode=Mode.LIVE.value)
+    state = snapshot.division_state(division)
 
     def go_live() -> None:
         with changing(user=request.user):
-            write_division(state)
+            write_division(replace(state, mode=Mode.LIVE.value))
 
     try:
         effects = effects_of(go_live, most=MOST_COMPARED)
     except TooMany:
-        return _at_most(division)
+        return replace(_at_most(division), state=state_digest(state))
     effect = next((one for one in effects if one.division == division.name), None)
-    return _departure(effect)
+    return replace(_departure(effect), state=state_digest(state))
 
 
 def _departure(effect: Effect | None) -> Departure:

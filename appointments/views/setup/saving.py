@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from appointments.configuration.changing import changing
 from appointments.configuration.effects import Effect, TooMany, effects_of
 from appointments.configuration.reading import Reading
 from appointments.configuration.states import DivisionState, ProviderState
+from appointments.core.plans import digest
 from appointments.models import Division
 from appointments.views.setup.steps import page
 
@@ -33,15 +35,23 @@ def save(
     sentence: str = "",
     shows_effect: bool = True,
 ) -> HttpResponse:
-    """``change`` writes rows; it is called twice, the first time to be taken back. ``then``: where to go.
+    """``change`` writes rows; it is called first to be taken back. ``then``: where to go.
 
+    Saved is what was shown: where the effect is another one by now, it is shown again.
     ``shows_effect`` is False for what holds secrets: the page in between would have to carry them.
     """
-    if shows_effect and SHOWN not in request.POST:
-        lines = _effects(request, change)
-        if lines:
-            context = {"effects": lines, "sent": _sent(request), "shown": SHOWN}
-            return page(request, "effect", context, here=here, division=division)
+    lines = _effects(request, change) if shows_effect else ()
+    if lines and request.POST.get(SHOWN) != digest(lines):
+        moved = SHOWN in request.POST
+        context = {
+            "effects": lines,
+            "sent": _sent(request),
+            "shown": SHOWN,
+            "shown_digest": digest(lines),
+            "moved": moved,
+        }
+        status = 409 if moved else 200
+        return page(request, "effect", context, here=here, division=division, status=status)
     with changing(user=request.user) as outcome:
         change()
     if outcome.changes:
@@ -75,7 +85,7 @@ def _sent(request: HttpRequest) -> list[tuple[str, str]]:
         (name, str(value))
         for name, values in request.POST.lists()
         for value in values
-        if name != "csrfmiddlewaretoken"
+        if name not in ("csrfmiddlewaretoken", SHOWN)
     ]
 
 
@@ -124,6 +134,27 @@ def effect_lines(effect: Effect) -> list[str]:
 def write_division(state: DivisionState) -> None:
     """By the one writer that ``loadconfig`` uses."""
     applying.write(Reading(divisions=[state]), snapshot.take())
+
+
+class Moved(Exception):
+    """The division is not what the person was shown: nothing was changed."""
+
+
+def change_division(division: Division, *, confirmed: str = "", **fields: Any) -> None:
+    """Set these fields of its state; the rest stays as it is now, not as this page read it.
+
+    To be called inside ``changing``. ``confirmed``: the digest of the state that the person was shown.
+    Raises Moved where it is another one by now.
+    """
+    rows = Division.objects.select_for_update(of=("self",)).select_related("oncall", "emr")
+    state = snapshot.division_state(rows.get(pk=division.pk))
+    if confirmed and confirmed != state_digest(state):
+        raise Moved
+    write_division(replace(state, **fields))
+
+
+def state_digest(state: DivisionState) -> str:
+    return digest(asdict(state))
 
 
 def write_providers(states: Sequence[ProviderState]) -> None:

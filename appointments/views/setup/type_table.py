@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from appointments.configuration import rules, snapshot
+from appointments.configuration import rules
 from appointments.configuration.forms.setting_up import (
     DefaultTypeForm,
     LineFormSet,
@@ -22,7 +22,7 @@ from appointments.core.type_counts import TypeCounts, Types, count_types, exactl
 from appointments.mirror.windows import division_window
 from appointments.models import Appointment, Division
 from appointments.views.setup.access import administrators, division_for
-from appointments.views.setup.saving import save, write_division
+from appointments.views.setup.saving import change_division, save
 from appointments.views.setup.steps import TYPES, page
 from emr_adapters.records import Side
 
@@ -51,14 +51,10 @@ def type_table(request: HttpRequest, division_id: int) -> HttpResponse:
         wanted = _rules(forms)
         problem = _problem(wanted)
         if not problem:
-            state = replace(
-                snapshot.division_state(division),
-                types=tuple(wanted),
-                default_type=forms.default.cleaned_data["default_type"],
-            )
+            default_type = forms.default.cleaned_data["default_type"]
             return save(
                 request,
-                lambda: write_division(state),
+                lambda: change_division(division, types=tuple(wanted), default_type=default_type),
                 then=lambda: reverse("setup_types", args=[division.pk]),
                 here=TYPES,
                 division=division,
