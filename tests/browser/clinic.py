@@ -82,7 +82,10 @@ def busy_clinic(day: date | None = None) -> SimpleNamespace:
     Connection.objects.filter(side="oncall").update(last_answer_at=timezone.now() - ANSWERED)
     _told(maria)
     make_delivery(
-        downtown.oncall, event=Delivery.ASKED_HERE, remote_id=scene.agreed.oncall.remote_id
+        downtown.oncall,
+        event=Delivery.ASKED_HERE,
+        remote_id=scene.agreed.oncall.remote_id,
+        status="stored",  # its page still waits, with what turns while it does
     )
     scene.event = AuditEvent.objects.filter(pair=scene.agreed).get()
     downtown.policy = {**downtown.policy, "oncall_to_emr": {"type": "auto"}}
