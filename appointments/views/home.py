@@ -95,6 +95,7 @@ def home(request: HttpRequest) -> HttpResponse:
         *_alert_troubles(divisions),
         *_widened_troubles(widened),
     ]
+    troubles.sort(key=lambda trouble: not trouble.grave)  # the grave first, else as they stand here
     todo, soon = sum(n.todo for n in numbers), sum(n.soon for n in numbers)
     snoozed = sum(n.snoozed for n in numbers)
     context = {

@@ -49,6 +49,13 @@ def head(division):
     return signed_in(make_user("head", division, role=Role.ADMINISTRATOR))
 
 
+def test_the_overview_tells_what_is_grave_first(maria, division):
+    make_push(make_pair(division), status="failed")
+    hold(division)
+    troubles = maria.get("/").context["troubles"]
+    assert [trouble.grave for trouble in troubles] == [True, True, False]
+
+
 def hold(division, count=6, minutes=60, **fields):
     """So many visits, twenty minutes apart, the last one made begins first."""
     rows = []
